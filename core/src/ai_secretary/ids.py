@@ -1,0 +1,11 @@
+"""Identifiers: time-ordered, unguessable, safe in URLs and file names."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+
+def new_id(prefix: str) -> str:
+    """`prefix_` + 12 hex digits of milliseconds since the epoch + 64 random bits, so that ids sort by creation time."""
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
