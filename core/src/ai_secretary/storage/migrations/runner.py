@@ -1,0 +1,144 @@
+"""Run migrations. `heads` of the core and of every plugin live side by side in one `alembic_version` table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import MetaData
+from sqlalchemy.engine import Connection
+
+from ai_secretary.storage.database import Database
+
+CORE = "core"
+CORE_FOLDER = Path(__file__).parent / "versions"
+CORE_MODELS = ("ai_secretary.storage.preferences", "ai_secretary.access.models", "ai_secretary.audit.models",
+               "ai_secretary.conversations.models", "ai_secretary.dialogue.models", "ai_secretary.voice.models",
+               "ai_secretary.jobs.models", "ai_secretary.plugins.models")  # fmt: skip
+EXTRA_DDL = ("ai_secretary.audit.ddl", "ai_secretary.conversations.ddl")
+"""Modules with `install(connection)`: triggers and search indexes that metadata cannot express."""
+
+
+@dataclass(slots=True, frozen=True)
+class PendingMigration:
+    branch: str
+    revision: str
+    summary: str
+
+
+class Migrator:
+    """`folders` maps a branch label (`core`, or a plugin's id) to its folders of revisions."""
+
+    def __init__(self, database: Database, folders: Mapping[str, Sequence[Path]] | None = None) -> None:
+        self._database = database
+        self._folders: dict[str, list[Path]] = {CORE: [CORE_FOLDER]}
+        for branch, paths in (folders or {}).items():
+            self._folders[branch] = list(paths)
+
+    def add_branch(self, branch: str, folders: Sequence[Path]) -> None:
+        self._folders[branch] = list(folders)
+
+    def remove_branch(self, branch: str) -> None:
+        """Forget a plugin's branch; its tables and its place in `alembic_version` stay."""
+        self._folders.pop(branch, None)
+
+    async def upgrade(self, branch: str) -> list[PendingMigration]:
+        """Bring one branch to its newest revision; returns what was applied. One branch's failure leaves the others alone."""
+        return await asyncio.to_thread(self._upgrade, branch)
+
+    async def pending(self, branch: str) -> list[PendingMigration]:
+        return await asyncio.to_thread(self._pending, branch)
+
+    def _upgrade(self, branch: str) -> list[PendingMigration]:
+        engine = self._database.blocking_engine()
+        try:
+            with engine.connect() as connection:
+                pending = self._plan(connection, branch)
+                if pending:
+                    with connection.begin():
+                        self._run(connection, branch)
+                return pending
+        finally:
+            engine.dispose()
+
+    def _pending(self, branch: str) -> list[PendingMigration]:
+        engine = self._database.blocking_engine()
+        try:
+            with engine.connect() as connection:
+                return self._plan(connection, branch)
+        finally:
+            engine.dispose()
+
+    def _script(self, branches: Sequence[str]) -> Any:
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+        config.set_main_option("path_separator", "newline")
+        locations = [str(path).replace("%", "%%") for branch in branches for path in self._folders[branch]]
+        config.set_main_option("version_locations", "\n".join(locations))
+        return ScriptDirectory.from_config(config)
+
+    def _plan(self, connection: Connection, branch: str) -> list[PendingMigration]:
+        from alembic.runtime.migration import MigrationContext
+
+        script = self._script([branch])
+        known = {revision.revision for revision in script.walk_revisions()}
+        context = MigrationContext.configure(connection)
+        current = set(context.get_current_heads()) & known
+        done: set[str] = set()
+        for head in current:
+            done |= {revision.revision for revision in script.iterate_revisions(head, "base", implicit_base=True)}
+        connection.rollback()
+        todo = [revision for revision in script.walk_revisions() if revision.revision not in done]
+        return [PendingMigration(branch, revision.revision, revision.doc) for revision in reversed(todo)]
+
+    def _run(self, connection: Connection, branch: str) -> None:
+        from alembic.runtime.environment import EnvironmentContext
+
+        script = self._script([branch])
+        known = {revision.revision for revision in script.walk_revisions()}
+
+        def steps(heads: Any, _context: Any) -> Any:
+            ours = tuple(head for head in heads if head in known)
+            return script._upgrade_revs(f"{branch}@head", ours)
+
+        environment = EnvironmentContext(script_config(script), script)
+        environment.configure(connection=connection, target_metadata=MetaData(), fn=steps, render_as_batch=True)
+        with environment.begin_transaction():
+            environment.run_migrations()
+
+
+def script_config(script: Any) -> Any:
+    """A bare Alembic configuration for an environment made in code."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(script.dir).replace("%", "%%"))
+    return config
+
+
+async def create_schema_for_tests(database: Database, metadata: MetaData) -> None:
+    """The core's newest schema without walking the revisions; a test asserts that both ways give the same."""
+    for module in CORE_MODELS:
+        _import_if_there(module)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+        for name in EXTRA_DDL:
+            module = _import_if_there(name)
+            if module is not None:
+                await connection.run_sync(module.install)
+
+
+def _import_if_there(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("ai_secretary"):
+            return None
+        raise
