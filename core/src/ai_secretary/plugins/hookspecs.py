@@ -77,3 +77,8 @@ def register_migrations(registrar: r.MigrationsRegistrar) -> None:
 @hookspec
 def register_provider_types(registrar: r.ProviderTypesRegistrar) -> None:
     """Add a type of cloud provider (for example a vendor with an API of its own) to those that an admin can connect."""
+
+
+@hookspec
+def register_web(registrar: r.WebRegistrar) -> None:
+    """Wrap the whole server once before it listens (the admin itself is such a plugin)."""

@@ -13,9 +13,10 @@ from ai_secretary.errors import SecretaryError
 
 if TYPE_CHECKING:
     from dependency_injector import providers
-    from fastapi import APIRouter
+    from fastapi import APIRouter, FastAPI
     from pydantic import BaseModel
 
+    from ai_secretary.app import Application
     from ai_secretary.dialogue import Stage
     from ai_secretary.jobs import JobHandler
     from ai_secretary.llm import ChatModelSource
@@ -46,6 +47,7 @@ class Health:
     """How to mend it."""
 
 
+WebInstaller = Callable[["FastAPI", "Application"], None]
 HealthCheck = Callable[[], Health | Awaitable[Health]]
 
 
@@ -71,8 +73,18 @@ class Registrar:
     """Base: owner and context."""
 
     def __init__(self, registries: Registries, context: PluginContext) -> None:
-        self._registries = registries
+        self._open_registries: Registries | None = registries
         self.context = context
+
+    @property
+    def _registries(self) -> Registries:
+        if self._open_registries is None:
+            raise RegistrationError("The registration of {owner} is over; it took too long", owner=self.context.plugin_id)
+        return self._open_registries
+
+    def close(self) -> None:
+        """Refuse further registrations (the hook returned, or ran out of time)."""
+        self._open_registries = None
 
     @property
     def owner(self) -> str:
@@ -164,15 +176,27 @@ class ProviderTypesRegistrar(Registrar):
         self._registries.add_provider_type(self.owner, provider_type)
 
 
+class WebRegistrar(Registrar):
+    def install(self, callback: WebInstaller) -> None:
+        """`callback(app, application)` is called once, before the server listens: for a web app that must wrap the whole server."""
+        self._registries.add_web_installer(self.owner, callback)
+
+
 class MigrationsRegistrar:
     """Without a context: tables exist before the plugin is set up."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.folders: list[Path] = []
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
 
     def add(self, folder: Path) -> None:
         """A folder of Alembic revisions; the first revision has `branch_labels = ("<plugin id>",)` and `down_revision = None`."""
+        if self._closed:
+            raise RegistrationError("The registration of {owner} is over; it took too long", owner=self.owner)
         if not folder.is_dir():
             raise RegistrationError("Migrations folder {folder} does not exist", folder=str(folder))
         self.folders.append(folder)

@@ -12,7 +12,7 @@ from ai_secretary import i18n
 from ai_secretary.llm import ChatModel, ChatModelSource, ModelInfo
 from ai_secretary.pages import DashboardCard, Page
 from ai_secretary.plugins.provider_types import ProviderType
-from ai_secretary.plugins.registrars import HealthEntry, RegistrationError, StageEntry
+from ai_secretary.plugins.registrars import HealthEntry, RegistrationError, StageEntry, WebInstaller
 from ai_secretary.speech import (
     Recognizer,
     RecognizerInfo,
@@ -100,10 +100,12 @@ class Registries:
         self.provider_types: Owned[ProviderType] = Owned("Provider type")
         self.services: Owned[providers.Provider[Any]] = Owned("Service")
         self.routes: Owned[tuple[APIRouter, str]] = Owned("Routes")
+        self.web_installers: Owned[WebInstaller] = Owned("Web app")
         self.on_error: Report = lambda owner, what, error: None
         self._all: tuple[Owned[Any], ...] = (
             self.chat_sources, self.synthesizer_sources, self.recognizer_sources, self.stage_entries, self.pages, self.cards,
             self.job_kinds, self.health, self.options, self.provider_types, self.services, self.routes,
+            self.web_installers,
         )  # fmt: skip
 
     # ---- registration (called by registrars) ----
@@ -144,6 +146,9 @@ class Registries:
 
     def add_provider_type(self, owner: str, provider_type: ProviderType) -> None:
         self._add(self.provider_types, owner, provider_type.id, provider_type)
+
+    def add_web_installer(self, owner: str, callback: WebInstaller) -> None:
+        self._add(self.web_installers, owner, owner, callback)
 
     def add_translations(self, owner: str, folder: Traversable) -> None:
         i18n.register_catalogue(owner, folder)
