@@ -128,7 +128,11 @@ class PluginHost:
                 return record
             if not self._judge(record):
                 raise Conflict(
-                    "Plugin {id} cannot be started: {reason}", id=plugin_id, reason=record.reason, code=record.code, hint=record.hint
+                    "Plugin {id} cannot be started: {reason}",
+                    id=plugin_id,
+                    reason=record.reason,
+                    code=record.code,
+                    hint=record.hint,
                 )
             await self._load_and_start(record)
             return record
@@ -179,7 +183,11 @@ class PluginHost:
             self._set(record, "blocked", "Safe mode loads built-in plugins only", code="safe_mode")
         elif settings.plugins is not None and found.id not in settings.plugins:
             self._set(
-                record, "blocked", "Not in the allow-list SECRETARY_PLUGINS", code="not_allowed", hint="Add it to SECRETARY_PLUGINS."
+                record,
+                "blocked",
+                "Not in the allow-list SECRETARY_PLUGINS",
+                code="not_allowed",
+                hint="Add it to SECRETARY_PLUGINS.",
             )
         elif found.id in self._preferences.get(SUBJECT, PluginPreferences).disabled:
             self._set(record, "blocked", "Turned off by an administrator", code="disabled")
@@ -192,7 +200,9 @@ class PluginHost:
         step = "import"
         self.guard.forget(record.id)
         try:
-            plugin = await self.guard.call(record.id, "import", record.found.entry_point.load, timeout=IMPORT_SECONDS, in_thread=True)
+            plugin = await self.guard.call(
+                record.id, "import", record.found.entry_point.load, timeout=IMPORT_SECONDS, in_thread=True
+            )
             step = "manifest"
             self._check(record, plugin)
             step = "migrations"
@@ -254,9 +264,7 @@ class PluginHost:
             arguments = {"registrar": registrar} if "registrar" in wanted else {}
             # a hook may block or never return: it runs beside the loop, and its registrar closes with the deadline
             try:
-                await self.guard.call(
-                    plugin_id, hook, implementation.function, timeout=HOOK_SECONDS, in_thread=True, **arguments
-                )
+                await self.guard.call(plugin_id, hook, implementation.function, timeout=HOOK_SECONDS, in_thread=True, **arguments)
             finally:
                 registrar.close()
 

@@ -124,7 +124,7 @@ class RecognizersRegistrar(Registrar):
 
 
 class StagesRegistrar(Registrar):
-    def add(self, stage: Stage, *, id: str, title: str, order: int) -> None:  # noqa: A002 - the natural word
+    def add(self, stage: Stage, *, id: str, title: str, order: int) -> None:
         """`order` between 1 and 999; see `dialogue.stage` for the orders of the house."""
         if not 0 < order < 1000:
             raise RegistrationError("Stage {id}: order {order} is not between 1 and 999", id=id, order=order)
@@ -160,7 +160,7 @@ class JobsRegistrar(Registrar):
 
 
 class HealthRegistrar(Registrar):
-    def add(self, id: str, check: HealthCheck, *, title: str, icon: str = "extension") -> None:  # noqa: A002
+    def add(self, id: str, check: HealthCheck, *, title: str, icon: str = "extension") -> None:
         """`check` answers within 2 seconds; it is called at most once per 10 seconds."""
         self._registries.add_health(HealthEntry(id, self.owner, title, icon, check))
 
@@ -178,7 +178,7 @@ class ProviderTypesRegistrar(Registrar):
 
 class WebRegistrar(Registrar):
     def install(self, callback: WebInstaller) -> None:
-        """`callback(app, application)` is called once, before the server listens: for a web app that must wrap the whole server."""
+        """`callback(app, application)` is called once, before the server listens: for what must wrap the whole server."""
         self._registries.add_web_installer(self.owner, callback)
 
 

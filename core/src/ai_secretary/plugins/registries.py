@@ -43,9 +43,7 @@ class Owned(Generic[T]):
     def add(self, owner: str, key: str, value: T) -> None:
         other = self._entries.get(key)
         if other is not None:
-            raise RegistrationError(
-                "{what} {key} is already taken by plugin {owner}", what=self._what, key=key, owner=other[0]
-            )
+            raise RegistrationError("{what} {key} is already taken by plugin {owner}", what=self._what, key=key, owner=other[0])
         self._entries[key] = (owner, value)
 
     def remove_owner(self, owner: str) -> None:
@@ -75,7 +73,7 @@ class JobKind:
 
     __slots__ = ("concurrency", "handler", "id", "owner", "title")
 
-    def __init__(self, id: str, owner: str, handler: JobHandler, title: str, concurrency: int) -> None:  # noqa: A002
+    def __init__(self, id: str, owner: str, handler: JobHandler, title: str, concurrency: int) -> None:
         self.id = id
         self.owner = owner
         self.handler = handler
