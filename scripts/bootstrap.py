@@ -82,7 +82,9 @@ def run(command: list[str]) -> bool:
 def pip(*arguments: str) -> None:
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
     if not run(command):
-        fail("The installation stopped. Is the package index reachable? What was installed so far is kept: run the command again.")
+        fail(
+            "The installation stopped. Is the package index reachable? What was installed so far is kept: run the command again."
+        )
 
 
 def main() -> None:
@@ -90,7 +92,8 @@ def main() -> None:
         fail("Usage: python3 scripts/bootstrap.py run|test")
     profile = sys.argv[1]
     if sys.version_info < MINIMUM:
-        fail(f"Python {MINIMUM[0]}.{MINIMUM[1]} or newer is needed, this is {sys.version.split()[0]}. Try: make PYTHON=python3.12 run")
+        minimum = ".".join(str(part) for part in MINIMUM)
+        fail(f"Python {minimum} or newer is needed, this is {sys.version.split()[0]}. Try: make PYTHON=python3.12 run")
     stamp = VENV / f"installed-{profile}"
     wanted = fingerprint(profile)
     if PYTHON.exists() and stamp.is_file() and stamp.read_text() == wanted:

@@ -19,7 +19,9 @@ UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|HA" r"CK)\b|NotImplemented" r"Er
 
 
 def tracked(*patterns: str) -> list[Path]:
-    listing = subprocess.run(["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, check=True, text=True
+    ).stdout
     return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -49,7 +51,11 @@ def check_source(path: Path) -> Iterator[str]:
         root = module.split(".")[0]
         if own == "ai_secretary" and root.startswith("ai_secretary_"):
             yield f"{relative}:{line}: the core imports a plugin ({module})"
-        if own not in ("", "ai_secretary", "ai_secretary_ui") and root.startswith("ai_secretary_") and root not in (own, "ai_secretary_ui"):
+        if (
+            own not in ("", "ai_secretary", "ai_secretary_ui")
+            and root.startswith("ai_secretary_")
+            and root not in (own, "ai_secretary_ui")
+        ):
             yield f"{relative}:{line}: a plugin imports another plugin ({module})"
         if root == "nicegui" and own != "ai_secretary_ui" and path.name != "panel.py" and "panel" not in relative.parts:
             yield f"{relative}:{line}: only panel.py imports NiceGUI"
@@ -62,9 +68,13 @@ def check_source(path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr == "utcnow":
             yield f"{relative}:{node.lineno}: naive time; use storage.now()"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create_task":
-            if not any(keyword.arg == "name" for keyword in node.keywords):
-                yield f"{relative}:{node.lineno}: a task without a name"
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "create_task"
+            and not any(keyword.arg == "name" for keyword in node.keywords)
+        ):
+            yield f"{relative}:{node.lineno}: a task without a name"
 
 
 def check_any(path: Path) -> Iterator[str]:

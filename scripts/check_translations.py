@@ -51,11 +51,11 @@ def callee(call: ast.Call) -> str:
 
 def of_call(call: ast.Call) -> Iterator[str]:
     name, arguments = callee(call), call.args
-    if name in {"_", "N_", "translate"} and arguments:
-        yield from literals(arguments[0])
-    elif name == "plural" and len(arguments) >= 2:
-        yield from literals(arguments[0])
-    elif name in ERRORS and arguments:
+    if (
+        (name in {"_", "N_", "translate"} and arguments)
+        or (name == "plural" and len(arguments) >= 2)
+        or (name in ERRORS and arguments)
+    ):
         yield from literals(arguments[0])
     for index in POSITIONAL.get(name, ()):
         if len(arguments) > index:
@@ -66,9 +66,7 @@ def of_call(call: ast.Call) -> Iterator[str]:
     if isinstance(call.func, ast.Attribute) and name in METHODS_WITH_TITLE:
         wanted |= {"title"}
     for keyword in call.keywords:
-        if keyword.arg in wanted:
-            yield from literals(keyword.value)
-        elif name == "Manifest" and keyword.arg == "licence_notes":
+        if keyword.arg in wanted or (name == "Manifest" and keyword.arg == "licence_notes"):
             yield from literals(keyword.value)
 
 
@@ -126,7 +124,10 @@ def main() -> int:
     show = "--missing" in sys.argv[1:]
     only = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     problems = [
-        problem for domain, folder in packages().items() if not only or domain in only for problem in check(domain, folder, show=show)
+        problem
+        for domain, folder in packages().items()
+        if not only or domain in only
+        for problem in check(domain, folder, show=show)
     ]
     if not show:
         for problem in problems:

@@ -39,7 +39,13 @@ def main() -> None:
     everything.write_text(own)
     try:
         resolve("run.txt", "requirements/.own.in", "requirements/run.in")
-        resolve("test.txt", "requirements/.own.in", "requirements/run.in", "requirements/test.in", extra=("-c", "requirements/run.txt"))
+        resolve(
+            "test.txt",
+            "requirements/.own.in",
+            "requirements/run.in",
+            "requirements/test.in",
+            extra=("-c", "requirements/run.txt"),
+        )
     finally:
         everything.unlink()
     resolve("models.txt", "requirements/models.in", extra=("--no-deps",))

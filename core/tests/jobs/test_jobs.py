@@ -48,7 +48,7 @@ async def test_a_job_runs_reports_progress_and_ends(jobs: Jobs, registries: Regi
     assert job.result == {"file": "a.gguf"}
     assert job.progress == 1.0
     await bus.drain()
-    assert [item.state for item in heard if item.id == job.id][0] == "queued"
+    assert next(item.state for item in heard if item.id == job.id) == "queued"
     assert heard[-1].state == "done"
 
 

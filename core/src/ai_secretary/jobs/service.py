@@ -127,7 +127,9 @@ class Jobs:
             if not existing.ended:
                 return existing
             await self._release_key(existing.id)
-        row = JobRow(id=new_id("job"), kind=kind, key=key, title=title[:300], state="queued", payload=json.dumps(payload), attempt=0)
+        row = JobRow(
+            id=new_id("job"), kind=kind, key=key, title=title[:300], state="queued", payload=json.dumps(payload), attempt=0
+        )
         try:
             async with self._database.transaction() as session:
                 session.add(row)
@@ -170,7 +172,9 @@ class Jobs:
         """Go on with a paused job, or try a failed one again."""
         job = await self.get(job_id)
         if job.state not in ("paused", "failed"):
-            raise Conflict("Job {id} is {state}; only a paused or failed job can go on", id=job_id, state=job.state, code="job_state")
+            raise Conflict(
+                "Job {id} is {state}; only a paused or failed job can go on", id=job_id, state=job.state, code="job_state"
+            )
         job = await self._save(job_id, state="queued", error="", message="")
         if self._ready.is_set():
             await self._start(job_id)

@@ -78,7 +78,10 @@ class JobContext:
         await self._report(done, total, message)
 
     async def step(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
-        """Run `function` once: after a crash its stored result (picklable) is returned instead. Steps must come in the same order."""
+        """Run `function` once: after a crash its stored result (picklable) is returned instead.
+
+        Steps must come in the same order each time.
+        """
         result: T = await self._run_step(name, function)
         return result
 

@@ -7,17 +7,15 @@ import inspect
 import time
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
 from ai_secretary.errors import SecretaryError
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 30.0
@@ -66,12 +64,12 @@ class Guard:
         self,
         owner: str,
         what: str,
-        function: Callable[..., T | Awaitable[T]],
+        function: Callable[..., Any],
         *args: Any,
         timeout: float,  # noqa: ASYNC109 - the deadline is this method's purpose
         in_thread: bool = False,
         **kwargs: Any,
-    ) -> T:
+    ) -> Any:
         """Call `function` with a deadline of `timeout` seconds. Raises `PluginCallFailed`, never the plugin's own error.
 
         `in_thread`: for synchronous functions that may block; the event loop goes on even if they never return.
@@ -106,7 +104,7 @@ class Guard:
         if circuit.consecutive:
             circuit.consecutive = 0
             self.on_recovery(owner, what)
-        return result  # type: ignore[no-any-return]  # awaited above where it was awaitable
+        return result
 
     def report(self, owner: str, what: str, error: BaseException) -> None:
         """Record a failure that was caught elsewhere (a stage's stream, a snapshot, a background task)."""

@@ -169,14 +169,15 @@ class Registries:
         return self._snapshot(self.chat_sources, lambda source: source.models(), "models")
 
     def find_model(self, model_id: str) -> ChatModel | None:
-        return self._find(self.chat_sources, model_id)
+        found: ChatModel | None = self._find(self.chat_sources, model_id)
+        return found
 
     def voices(self) -> list[VoiceInfo]:
         return self._snapshot(self.synthesizer_sources, lambda source: source.voices(), "voices")
 
     def find_voice(self, voice_id: str) -> Synthesizer | None:
         """By full id, or by the bare name where only one engine has it."""
-        found = self._find(self.synthesizer_sources, voice_id)
+        found: Synthesizer | None = self._find(self.synthesizer_sources, voice_id)
         if found is None and "/" not in voice_id:
             named = [voice for voice in self.voices() if voice.id.partition("/")[2].casefold() == voice_id.casefold()]
             if len(named) == 1:
@@ -187,7 +188,8 @@ class Registries:
         return self._snapshot(self.recognizer_sources, lambda source: source.recognizers(), "recognizers")
 
     def find_recognizer(self, recognizer_id: str) -> Recognizer | None:
-        return self._find(self.recognizer_sources, recognizer_id)
+        found: Recognizer | None = self._find(self.recognizer_sources, recognizer_id)
+        return found
 
     def stages(self) -> list[StageEntry]:
         """In the order in which a turn meets them."""
@@ -209,7 +211,7 @@ class Registries:
                 self.on_error(owner, what, error)
         return found
 
-    def _find(self, sources: Owned[Any], key: str) -> Any:
+    def _find(self, sources: Owned[Any], key: str) -> Any | None:
         for owner, source in sources.items():
             try:
                 found = source.find(key)

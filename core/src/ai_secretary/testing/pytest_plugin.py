@@ -46,7 +46,14 @@ def bus() -> EventBus:
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings with a data folder of their own, untouched by the developer's environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SECRETARY_DATABASE_URL", "DATABASE_URL", "SECRETARY_REDIS_URL", "REDIS_URL", "SECRETARY_API_KEY", "SECRETARY_PLUGINS"):
+    for name in (
+        "SECRETARY_DATABASE_URL",
+        "DATABASE_URL",
+        "SECRETARY_REDIS_URL",
+        "REDIS_URL",
+        "SECRETARY_API_KEY",
+        "SECRETARY_PLUGINS",
+    ):
         monkeypatch.delenv(name, raising=False)
     data = tmp_path / "data"
     data.mkdir()

@@ -50,7 +50,19 @@ def postgres_server() -> Iterator[str]:
             raise RuntimeError(f"{command[0]} failed: {done.stdout}{done.stderr}")
 
     try:
-        run(str(binaries / "initdb"), "-D", str(data), "-U", "secretary", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8")
+        run(
+            str(binaries / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "secretary",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--locale=C.UTF-8",
+        )
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
         run(str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
         yield f"postgresql://secretary@127.0.0.1:{port}"
