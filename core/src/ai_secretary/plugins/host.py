@@ -112,7 +112,7 @@ class PluginHost:
                 if found.id in self._records:
                     other = self._records[found.id].found.distribution
                     log.error("plugin_id_taken", plugin=found.id, distribution=found.distribution, taken_by=other)
-                    self._records[found.id].hint = f"{found.distribution} brings the same id and is not loaded."
+                    self._records[found.id].rivals.append(found.distribution)
                     continue
                 self._records[found.id] = PluginRecord(found)
             for record in list(self._records.values()):

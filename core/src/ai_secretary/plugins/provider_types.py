@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ai_secretary.llm import ChatModel, ModelInfo
 
@@ -70,3 +70,20 @@ class ProviderType(Protocol):
     def connect(self, connection: ProviderConnection) -> ProviderClient:
         """Cheap and without I/O: heavy libraries load at the first request."""
         ...
+
+
+@dataclass(slots=True, frozen=True)
+class ModelTraits:
+    """What is known of a model by its name, before it is asked. `context_window` in tokens."""
+
+    context_window: int = 32_768
+    supports_tools: bool = False
+    supports_json_schema: bool = False
+    supports_images: bool = False
+
+
+@runtime_checkable
+class DescribesModels(Protocol):
+    """A `ProviderType` that knows the traits of its models; of the others' the defaults of `ModelTraits` are assumed."""
+
+    def traits(self, model: str) -> ModelTraits: ...

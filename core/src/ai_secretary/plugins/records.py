@@ -32,6 +32,8 @@ class PluginRecord:
     plugin: Plugin | None = None
     context: PluginContext | None = None
     load_ms: float = 0.0
+    rivals: list[str] = field(default_factory=list)
+    """Distributions that bring the same id and are not loaded."""
     failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=20))
 
     @property
