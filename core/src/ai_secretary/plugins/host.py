@@ -108,22 +108,32 @@ class PluginHost:
     async def start_all(self) -> None:
         """Discover, then load and start every allowed plugin in turn."""
         async with self._lock:
-            for found in await asyncio.to_thread(self._find):
-                if found.id in self._records:
-                    other = self._records[found.id].found.distribution
-                    log.error("plugin_id_taken", plugin=found.id, distribution=found.distribution, taken_by=other)
-                    self._records[found.id].rivals.append(found.distribution)
-                    continue
-                self._records[found.id] = PluginRecord(found)
+            await self._discover()
             for record in list(self._records.values()):
                 if self._judge(record):
                     await self._load_and_start(record)
+
+    async def discover_only(self) -> None:
+        """Know what is installed without importing any of it."""
+        async with self._lock:
+            await self._discover()
+            for record in self._records.values():
+                self._judge(record)
+
+    async def _discover(self) -> None:
+        for found in await asyncio.to_thread(self._find):
+            if found.id in self._records:
+                other = self._records[found.id].found.distribution
+                log.error("plugin_id_taken", plugin=found.id, distribution=found.distribution, taken_by=other)
+                self._records[found.id].rivals.append(found.distribution)
+                continue
+            self._records[found.id] = PluginRecord(found)
 
     async def enable(self, plugin_id: str) -> PluginRecord:
         """Start a plugin now and at every later start. Raises `NotFound`, `Conflict` where settings forbid it."""
         async with self._lock:
             record = self.get(plugin_id)
-            await self._remember(plugin_id, disabled=False)
+            await self.remember(plugin_id, disabled=False)
             if record.running:
                 return record
             if not self._judge(record):
@@ -141,7 +151,7 @@ class PluginHost:
         """Stop a plugin now and keep it off; its data stays."""
         async with self._lock:
             record = self.get(plugin_id)
-            await self._remember(plugin_id, disabled=True)
+            await self.remember(plugin_id, disabled=True)
             if record.manifest is not None and record.manifest.reload == "restart" and record.running:
                 self._set(record, "restart_needed", "It stops at the next start of the server", code="restart_needed")
                 return record
@@ -284,7 +294,9 @@ class PluginHost:
             self._manager.unregister(name=record.id)
         self._migrator.remove_branch(record.id)
 
-    async def _remember(self, plugin_id: str, *, disabled: bool) -> None:
+    async def remember(self, plugin_id: str, *, disabled: bool) -> None:
+        """Decide whether a plugin is off, for the next start; raises `NotFound`."""
+        self.get(plugin_id)
         current = self._preferences.get(SUBJECT, PluginPreferences)
         names = set(current.disabled) | {plugin_id} if disabled else set(current.disabled) - {plugin_id}
         if names != set(current.disabled):
