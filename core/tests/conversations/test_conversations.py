@@ -32,8 +32,10 @@ async def test_first_message_names_the_conversation_and_lists_show_its_end(
         ("assistant", "Записала на завтра"),
     ]
     assert branch[1].usage.total_tokens == 12
-    assert branch[1].source is not None and branch[1].source.id == "test/m"
-    assert branch[1].timings == {} and branch[1].details == {}
+    assert branch[1].source is not None
+    assert branch[1].source.id == "test/m"
+    assert branch[1].timings == {}
+    assert branch[1].details == {}
 
 
 async def test_pages_follow_each_other_without_gaps_or_repeats(journal: Journal, conversations: Conversations) -> None:
@@ -242,7 +244,8 @@ async def test_export_json_holds_every_branch_and_markdown_the_active_one(journa
 async def test_find_and_clear_and_erase(journal: Journal, conversations: Conversations) -> None:
     made = await conversations.create(source="telegram", source_id="bot", person_id="42", owner_id=None)
     found = await conversations.find(EVERYTHING, source="telegram", source_id="bot", person_id="42")
-    assert found is not None and found.id == made.id
+    assert found is not None
+    assert found.id == made.id
     assert await conversations.find(EVERYTHING, source="telegram", source_id="bot", person_id="43") is None
     await journal.record(Exchange(made.id, (MessageRecord(made.id, None, "user", "Привет"),)))
     assert await conversations.clear(EVERYTHING, made.id) == 1

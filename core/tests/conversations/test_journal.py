@@ -79,7 +79,8 @@ async def test_an_entry_that_cannot_be_stored_fails_alone(database: Database) ->
     await journal.stop()
     failed = [result for result in results if result is not None]
     assert len(failed) == 1
-    assert isinstance(failed[0], Conflict) and failed[0].code == "conversation_changed"
+    assert isinstance(failed[0], Conflict)
+    assert failed[0].code == "conversation_changed"
     assert results[9] is failed[0]
     assert await _count(database, "messages") == 40
     assert journal.statistics.failed == 1
@@ -307,12 +308,14 @@ async def test_a_client_that_repeats_its_history_stays_in_one_conversation(
     own = next(item for item in page.items if item.owner_id == "key_1")
     branch = await conversations.path(EVERYTHING, own.id)
     assert [message.content for message in branch] == ["вопрос 0", "ответ 0", "вопрос 1", "ответ 1", "вопрос 2", "ответ 2"]
-    assert branch[-1].details == {"usage": "estimated"} and branch[-1].usage.completion_tokens > 0
+    assert branch[-1].details == {"usage": "estimated"}
+    assert branch[-1].usage.completion_tokens > 0
 
     await conversations.delete(EVERYTHING, own.id)
     await journal.record(RawExchange(_request(*history, ("user", "ещё")), _answer("новое"), actor_id="key_1", model="a/b"))
     anew = (await conversations.list(EVERYTHING)).items[0]
-    assert anew.id != own.id and anew.message_count == 2
+    assert anew.id != own.id
+    assert anew.message_count == 2
 
 
 @pytest.mark.parametrize(

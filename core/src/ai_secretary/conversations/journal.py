@@ -112,6 +112,7 @@ class Journal:
         self._stopping = False
         self._ending = False
         self._unindexed = False
+        self._statements: statements.Statements | None = None
         self.threads = Threads()
         self.statistics = JournalStatistics()
         self.on_usage: list[Callable[[UsageRecord], None]] = []
@@ -318,7 +319,9 @@ class Journal:
                 rows.add_usage(item)
             elif isinstance(item, AuditEvent):
                 audit.append(item)
-        rows.write(connection)
+        if self._statements is None:
+            self._statements = statements.Statements(connection.dialect)
+        rows.write(connection, self._statements)
         if audit and self._chain is not None:
             self._chain.append(connection, audit)
 

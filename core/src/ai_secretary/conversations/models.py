@@ -20,7 +20,7 @@ TITLE_LENGTH = 200
 PREVIEW_LENGTH = 100
 """Characters of the last message that a list shows."""
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+encode_json = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -31,7 +31,7 @@ class JsonText(types.TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
-        return _encode(value).decode() if value else None
+        return encode_json(value).decode() if value else None
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Any:
         return _decode(value) if value else {}

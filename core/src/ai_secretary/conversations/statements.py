@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, insert, update
+from sqlalchemy import String, bindparam, case, func, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Dialect
 
 from ai_secretary.conversations.folding import fold
-from ai_secretary.conversations.models import PREVIEW_LENGTH, TITLE_LENGTH, ConversationRow, MessageRow, UsageRow
+from ai_secretary.conversations.models import PREVIEW_LENGTH, TITLE_LENGTH, ConversationRow, MessageRow, UsageRow, encode_json
 from ai_secretary.conversations.records import Exchange, MessageRecord, UsageRecord
 from ai_secretary.storage import now
 
@@ -52,9 +54,6 @@ def _upsert(dialect: Any) -> Any:
     )
 
 
-_UPSERT = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
-_INSERT_MESSAGES = insert(_messages)
-_INSERT_USAGE = insert(_usage)
 _c = _conversations.c
 _UPDATE = (
     update(_conversations)
@@ -64,10 +63,49 @@ _UPDATE = (
         head_id=bindparam("_head"),
         last_message=bindparam("_last"),
         updated_at=bindparam("_at"),
-        title=case((_c.title == "", bindparam("_title")), else_=_c.title),
-        folded=case((_c.title == "", bindparam("_folded")), else_=_c.folded),
+        title=case((_c.title == "", bindparam("_title", type_=String)), else_=_c.title),
+        folded=case((_c.title == "", bindparam("_folded", type_=String)), else_=_c.folded),
     )
 )
+
+
+class _Statement:
+    """A Core statement compiled once. Rows bring values as the driver takes them, which saves SQLAlchemy's work per row."""
+
+    def __init__(self, statement: Any, dialect: Dialect) -> None:
+        keys = None if statement is _UPDATE else [column.name for column in statement.table.c if column.name != "number"]
+        compiled = statement.compile(dialect=dialect, column_keys=keys)
+        self._text = str(compiled)
+        self._values = itemgetter(*compiled.positiontup) if compiled.positiontup else None
+        given = set(keys or ())
+        self._constants = {
+            name: value for name, value in compiled.params.items() if name not in given and not name.startswith("_")
+        }
+
+    def run(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        if self._constants:
+            for row in rows:
+                row.update(self._constants)
+        connection.exec_driver_sql(self._text, rows if self._values is None else [self._values(row) for row in rows])
+
+
+class Statements:
+    """Of one database dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        upsert = _upsert(sqlite if dialect.name == "sqlite" else postgresql)
+        self.open, self.update = _Statement(upsert, dialect), _Statement(_UPDATE, dialect)
+        self.messages, self.usage = _Statement(insert(_messages).inline(), dialect), _Statement(insert(_usage).inline(), dialect)
+
+
+def micros(moment: datetime) -> int:
+    """As `storage.UtcDateTime` stores it."""
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _json(value: Any) -> str | None:
+    """As `models.JsonText` stores it."""
+    return encode_json(value).decode() if value else None
 
 
 class Rows:
@@ -94,11 +132,11 @@ class Rows:
             return
         title = clean(record.title)[:TITLE_LENGTH]
         person = clean(record.person_name)[:200]
-        first = exchange.messages[0].created_at if exchange.messages else now()
+        first = micros(exchange.messages[0].created_at if exchange.messages else now())
         self._new[record.id] = {
             "id": record.id,
             "title": title,
-            "folded": fold(f"{title} {person}", 500),
+            "folded": "",
             "source": record.source[:32],
             "source_id": record.source_id[:100] if record.source_id else None,
             "owner_id": record.owner_id,
@@ -107,7 +145,7 @@ class Rows:
             "persona": record.persona,
             "model": record.model,
             "system_prompt": clean(record.system_prompt) if record.system_prompt else None,
-            "sampling": record.sampling,
+            "sampling": _json(record.sampling),
             "head_id": None,
             "message_count": 0,
             "last_message": "",
@@ -125,10 +163,8 @@ class Rows:
             new["message_count"] += len(exchange.messages)
             new["head_id"] = last.id
             new["last_message"] = preview(clean(text))
-            new["updated_at"] = last.created_at
-            if not new["title"] and title:
-                new["title"] = title
-                new["folded"] = fold(f"{title} {new['person_name']}", 500)
+            new["updated_at"] = micros(last.created_at)
+            new["title"] = new["title"] or title
             return
         change = self._changed.setdefault(
             exchange.conversation_id, {"_id": exchange.conversation_id, "_added": 0, "_title": "", "_folded": ""}
@@ -136,7 +172,7 @@ class Rows:
         change["_added"] += len(exchange.messages)
         change["_head"] = last.id
         change["_last"] = preview(clean(text))
-        change["_at"] = last.created_at
+        change["_at"] = micros(last.created_at)
         if not change["_title"] and title:
             change["_title"] = title
             change["_folded"] = fold(title, 500)
@@ -160,15 +196,15 @@ class Rows:
             "model": message.model,
             "prompt_tokens": message.usage.prompt_tokens,
             "completion_tokens": message.usage.completion_tokens,
-            "timings": message.timings,
-            "details": message.details,
-            "created_at": message.created_at,
+            "timings": _json(message.timings),
+            "details": _json(message.details),
+            "created_at": micros(message.created_at),
         }
 
     def add_usage(self, record: UsageRecord) -> None:
         self._usage.append(
             {
-                "at": record.at,
+                "at": micros(record.at),
                 "kind": record.kind,
                 "actor_id": record.actor_id,
                 "source": record.source[:32],
@@ -182,12 +218,14 @@ class Rows:
             }
         )
 
-    def write(self, connection: Connection) -> None:
+    def write(self, connection: Connection, statements: Statements) -> None:
+        for row in self._new.values():
+            row["folded"] = fold(f"{row['title']} {row['person_name']}", 500)
         if self._new:
-            connection.execute(_UPSERT[connection.dialect.name], list(self._new.values()))
+            statements.open.run(connection, list(self._new.values()))
         if self._messages:
-            connection.execute(_INSERT_MESSAGES, self._messages)
+            statements.messages.run(connection, self._messages)
         if self._changed:
-            connection.execute(_UPDATE, list(self._changed.values()))
+            statements.update.run(connection, list(self._changed.values()))
         if self._usage:
-            connection.execute(_INSERT_USAGE, self._usage)
+            statements.usage.run(connection, self._usage)

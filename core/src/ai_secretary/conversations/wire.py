@@ -17,7 +17,7 @@ from ai_secretary.conversations.records import (
     UsageRecord,
 )
 from ai_secretary.conversations.threads import Fingerprint, Thread, Threads
-from ai_secretary.ids import new_id
+from ai_secretary.ids import new_ids
 from ai_secretary.llm import Usage
 from ai_secretary.openai_wire.sse import SSEDecoder
 from ai_secretary.openai_wire.structs import Answer, ToolCallPart, answer_decoder
@@ -168,8 +168,9 @@ def to_exchange(raw: RawExchange, threads: Threads) -> Exchange:
     if reply.tool_calls:
         details["tool_calls"] = reply.tool_calls
 
-    conversation_id = thread.conversation_id if thread else new_id("conv")
-    user = MessageRecord(conversation_id, thread.head_id if thread else None, "user", question, created_at=raw.at)
+    new_conversation, user_id, assistant_id = new_ids("conv", "msg", "msg")
+    conversation_id = thread.conversation_id if thread else new_conversation
+    user = MessageRecord(conversation_id, thread.head_id if thread else None, "user", question, user_id, created_at=raw.at)
     timings: dict[str, Any] = {"total_ms": round(raw.total_ms, 1), "stages": {"llm": round(raw.total_ms, 1)}}
     if raw.first_token_ms is not None:
         timings["first_token_ms"] = round(raw.first_token_ms, 1)
@@ -178,6 +179,7 @@ def to_exchange(raw: RawExchange, threads: Threads) -> Exchange:
         user.id,
         "assistant",
         reply.text,
+        assistant_id,
         status="cancelled" if raw.cancelled else "error" if reply.error_code else "ok",
         error_code=reply.error_code,
         source=MessageSource("demo_model" if raw.demo else "model", raw.provider_title, raw.model),
