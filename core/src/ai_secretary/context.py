@@ -17,6 +17,8 @@ class RequestContext:
     request_id: str
     address: str = ""
     principal: Principal | None = None
+    language: str | None = None
+    """Language that the caller asked for (`ru`, `en`), if any."""
 
 
 request_context: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
