@@ -1,0 +1,1 @@
+"""Everything around a page: address, session, rail, tabs, palette, themes, languages, guarded building."""

@@ -1,0 +1,194 @@
+"""The shell around a page: rail with fly-outs, top bar with tabs, tools, bottom bar on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nicegui import ui
+from nicegui.element import Element
+
+from ai_secretary.i18n import Translator
+from ai_secretary.pages import Group
+from ai_secretary_ui import pictures
+from ai_secretary_ui.components.base import MenuItem, el, icon, live_glyph, menu_items, svg
+from ai_secretary_ui.shell import live
+from ai_secretary_ui.shell.navigation import GROUPS, Place, group_address, group_name
+from ai_secretary_ui.shell.session import Visitor
+
+_ = Translator("ui")
+
+THEME_NAMES = {"light": "Light", "dark": "Dark", "night": "Night, warm", "system": "As in the system"}
+THEME_ICONS = {"light": "light_mode", "dark": "dark_mode", "night": "bedtime", "system": "contrast"}
+LANGUAGE_NAMES = {"ru": "Русский", "en": "English"}
+
+
+def initials(name: str) -> str:
+    """Two letters for the avatar."""
+    words = [word for word in name.replace(".", " ").replace("_", " ").replace("-", " ").split() if word]
+    if len(words) > 1:
+        return (words[0][0] + words[1][0]).upper()
+    return name[:2].upper()
+
+
+class Frame:
+    """Draws the shell; `main` is the place of the page."""
+
+    def __init__(
+        self, visitor: Visitor, groups: Mapping[Group, list[Place]], group: Group | None, page_id: str, *, flush: bool
+    ) -> None:
+        self._visitor = visitor
+        self._groups = groups
+        self._group = group
+        self._page_id = page_id
+        dark = {"light": False, "dark": True, "night": True}.get(visitor.theme)
+        ui.dark_mode(dark)
+        with el("as-app"):
+            with el("as-skip", "a", href="#as-main"):
+                ui.label(_("To the content")).classes("as-inline")
+            self._rail()
+            with el("as-main"):
+                self._topbar()
+                with el("as-page flush" if flush else "as-page", "main", id="as-main", tabindex=-1), el("as-pageinner") as main:
+                    self.main: Element = main
+            self._bottombar()
+        self._lost()
+
+    def _rail(self) -> None:
+        with el("as-rail", "nav", aria_label=_("Main")):
+            with el("as-brandlink", "a", href="/ui/", aria_label="AI Secretary"):
+                svg(pictures.brand())
+            for group, (icon_name, _title, _text) in GROUPS.items():
+                entries = self._groups[group]
+                chosen = group == self._group
+                with el("as-railgroup"):
+                    item = el("as-railitem" + (" on" if chosen else ""), "a", href=group_address(group, entries))
+                    if chosen:
+                        item.props["aria-current"] = "true"
+                    with item:
+                        icon(icon_name)
+                        ui.label(group_name(group))
+                    if entries:
+                        with el("as-flyout"):
+                            ui.label(group_name(group)).classes("h")
+                            for place in entries:
+                                with el("on" if place.page.id == self._page_id else "", "a", href=place.address):
+                                    icon(place.page.icon)
+                                    ui.label(place.title)
+            el("as-railsp")
+            with el("as-railitem", "a", href="/ui/about"):
+                icon("help")
+                ui.label(_("Help"))
+
+    def _topbar(self) -> None:
+        entries = self._groups.get(self._group, []) if self._group is not None else []
+        with el("as-topbar", "header"):
+            with el("l1 only-phone"):
+                svg(pictures.BRAND_FLAT)
+                ui.label(group_name(self._group) if self._group else "AI Secretary").classes("t as-ell")
+                el("as-sp")
+                live.chip(phone=True)
+                search = el("as-icon", "button", type="button", aria_label=_("Find or run"))
+                with search:
+                    icon("search")
+                search.on("click", js_handler="() => asPalette.open()")
+                self._more_on_phone()
+            with el("as-tabs", "nav", aria_label=group_name(self._group) if self._group else _("Pages")):
+                for place in entries:
+                    chosen = place.page.id == self._page_id
+                    with el("as-tab" + (" on" if chosen else ""), "a", href=place.address) as tab:
+                        ui.label(place.title).classes("as-inline")
+                    if chosen:
+                        tab.props["aria-current"] = "page"
+            el("as-sp only-desk")
+            with el("as-tools only-desk"):
+                live.chip(phone=False)
+                pill = el("as-search", "button", type="button", aria_label=_("Find or run"))
+                with pill:
+                    icon("search")
+                    ui.label(_("Find or run…"))
+                    ui.label("Ctrl K").classes("as-kbd")
+                pill.on("click", js_handler="() => asPalette.open()")
+                self._theme_button()
+                self._language_button()
+                self._user_button()
+
+    def _theme_lines(self) -> None:
+        for name, title in THEME_NAMES.items():
+            line = ui.menu_item().classes("as-menuitem").props(f'data-theme-choice="{name}"')
+            line.on("click", js_handler=f"() => asTheme('{name}')")
+            with line:
+                icon(THEME_ICONS[name])
+                ui.label(_(title))
+
+    def _theme_button(self) -> None:
+        with el("as-icon", "button", type="button", aria_label=_("Theme")):
+            icon("brightness_6")
+            ui.tooltip(_("Theme")).props("delay=300")
+            with ui.menu().props('anchor="bottom right" self="top right" auto-close'):
+                self._theme_lines()
+
+    def _language_lines(self) -> None:
+        for code, name in LANGUAGE_NAMES.items():
+            line = ui.menu_item().classes("as-menuitem" + (" on" if code == self._visitor.language else ""))
+            line.props(f'lang="{code}"')
+            line.on("click", js_handler=f"() => asLanguage('{code}')")
+            with line:
+                ui.label(name)
+
+    def _language_button(self) -> None:
+        with el("as-icon as-lang", "button", type="button", aria_label=_("Language")):
+            ui.label(self._visitor.language.upper())
+            ui.tooltip(_("Language")).props("delay=300")
+            with ui.menu().props('anchor="bottom right" self="top right" auto-close'):
+                self._language_lines()
+
+    def _who(self) -> None:
+        principal = self._visitor.principal
+        with el("as-userhead"):
+            ui.label(principal.name).classes("as-b")
+            ui.label(_(ROLE_NAMES.get(principal.role or "", principal.role or ""))).classes("as-12 as-faint")
+
+    def _user_lines(self) -> None:
+        menu_items([MenuItem(_("Sessions and password"), icon="devices", href="/ui/account")])
+        line = ui.menu_item().classes("as-menuitem")
+        line.on("click", js_handler="() => asLogout()")
+        with line:
+            icon("logout")
+            ui.label(_("Log out"))
+
+    def _user_button(self) -> None:
+        principal = self._visitor.principal
+        with el("as-avatarbtn", "button", type="button", aria_label=_("User {name}", name=principal.name)):
+            ui.label(initials(principal.name)).classes("as-avatar")
+            with ui.menu().props('anchor="bottom right" self="top right" auto-close'):
+                self._who()
+                ui.separator()
+                self._user_lines()
+
+    def _more_on_phone(self) -> None:
+        with el("as-icon", "button", type="button", aria_label=_("Theme, language, user")):
+            icon("more_vert")
+            with ui.menu().props('anchor="bottom right" self="top right" auto-close'):
+                self._who()
+                ui.separator()
+                self._theme_lines()
+                ui.separator()
+                self._language_lines()
+                ui.separator()
+                self._user_lines()
+
+    def _bottombar(self) -> None:
+        with el("as-bottombar", "nav", aria_label=_("Main")):
+            for group, (icon_name, _title, _text) in GROUPS.items():
+                with el("b" + (" on" if group == self._group else ""), "a", href=group_address(group, self._groups[group])):
+                    icon(icon_name)
+                    ui.label(group_name(group))
+
+    def _lost(self) -> None:
+        with el("as-lost", role="status", aria_live="polite", id="as-lost"):
+            icon("wifi_off")
+            ui.label(_("Lost the server. The secretary keeps working; only this page is not updating. Reconnecting…"))
+            ui.label("").classes("n")
+
+
+ROLE_NAMES = {"admin": "Administrator", "operator": "Operator", "viewer": "Viewer"}
