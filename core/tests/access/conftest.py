@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from argon2 import PasswordHasher
+
 from ai_secretary.access import Access, Passwords, RateLimits
 from ai_secretary.audit import AuditEvent, AuditLog
 from ai_secretary.events import EventBus
 from ai_secretary.storage import Database, Vault
-from argon2 import PasswordHasher
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"

@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ai_secretary.access import RateLimits, address_identity
 from ai_secretary.access.limits import Bucket
 from ai_secretary.config import Settings
 from ai_secretary.errors import RateLimited, SecretaryError
 from ai_secretary.testing.services import free_port
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_a_limit_admits_its_amount_and_then_one_by_one() -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 import jwt
 import pytest
+from sqlalchemy import select, update
+
 from ai_secretary.access import Access, AccessChanged, Passwords, SessionRevoked
 from ai_secretary.access.models import SessionRow, UserRow
 from ai_secretary.access.tokens import AUDIENCE, ISSUER, AccessTokens
 from ai_secretary.errors import Conflict, InvalidInput, NotFound, RateLimited, Unauthenticated
 from ai_secretary.events import EventBus
 from ai_secretary.storage import Database, Vault, now
-from sqlalchemy import select, update
 
 PASSWORD = "correct horse battery"
 
@@ -46,7 +47,9 @@ async def test_only_digests_are_stored(access: Access, database: Database) -> No
     assert password.startswith("$argon2id$")
 
 
-@pytest.mark.parametrize("name,password", [("admin", "wrong password"), ("nobody", PASSWORD), ("", ""), ("admin\x00", PASSWORD)])
+@pytest.mark.parametrize(
+    ("name", "password"), [("admin", "wrong password"), ("nobody", PASSWORD), ("", ""), ("admin\x00", PASSWORD)]
+)
 async def test_wrong_credentials_all_get_the_same_answer(access: Access, recorder: Any, name: str, password: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
         await access.login(name, password, "203.0.113.7", "")

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
 from ai_secretary.access import Access, KeyChange, Principal
 from ai_secretary.access.models import ApiKeyRow
 from ai_secretary.config import Settings
 from ai_secretary.errors import Conflict, InvalidInput, NotFound, RateLimited, Unauthenticated
 from ai_secretary.storage import Database, now
-from pydantic import SecretStr
-from sqlalchemy import select
 
 PASSWORD = "correct horse battery"
 
