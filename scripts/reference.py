@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def hooks_page() -> str:
         for method, member in inspect.getmembers(registrar, inspect.isfunction):
             if method.startswith("_") or method == "close":
                 continue
-            signature = str(inspect.signature(member)).replace("self, ", "").replace("(self)", "()")
+            signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(member)))
+            signature = signature.replace("self, ", "").replace("(self)", "()")
             lines += [f"- `registrar.{method}{signature}`", ""]
             if text := inspect.getdoc(member):
                 lines += ["  " + " ".join(text.split()), ""]

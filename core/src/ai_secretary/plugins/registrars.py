@@ -103,6 +103,11 @@ class SettingsRegistrar(Registrar):
 
 
 class ServicesRegistrar(Registrar):
+    @property
+    def container(self) -> Any:
+        """The core's container: its providers (`database`, `bus`, …) may be arguments of the plugin's own."""
+        return self._registries.container
+
     def add(self, name: str, provider: providers.Provider[Any]) -> None:
         """`name` is unique inside the plugin; reach it as `registries.service("<plugin>.<name>")`."""
         self._registries.add_service(self.owner, name, provider)

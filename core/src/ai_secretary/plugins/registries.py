@@ -86,6 +86,8 @@ class Registries:
 
     def __init__(self) -> None:
         self.version = 0
+        self.container: Any = None
+        """The application's dependency-injector container, for providers that plugins build from the core's."""
         self.chat_sources: Owned[ChatModelSource] = Owned("Model source")
         self.synthesizer_sources: Owned[SynthesizerSource] = Owned("Voice source")
         self.recognizer_sources: Owned[RecognizerSource] = Owned("Recogniser source")

@@ -1,0 +1,150 @@
+"""The application: everything that lives in this process, opened and closed in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ai_secretary.access import PrintedOnce
+from ai_secretary.app.container import Container
+from ai_secretary.config import Settings
+from ai_secretary.errors import SecretaryError
+from ai_secretary.i18n import Translator
+from ai_secretary.plugins import PluginContext, TaskOwner
+from ai_secretary.plugins.host import PluginHost
+from ai_secretary.plugins.records import PluginChanged
+from ai_secretary.plugins.services import CoreServices
+from ai_secretary.storage.migrations.runner import CORE
+
+log = structlog.get_logger(__name__)
+
+
+class DataFolderError(SecretaryError):
+    default_code = "data_folder"
+
+
+class Application:
+    """`open`, use, `close`. Attributes are the rooms' services; nothing here is looked up per request."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.container = Container(settings=settings)
+        self._prepare_folder(settings.data_dir)
+        make = self.container
+        self.vault = make.vault()
+        self.database = make.database()
+        self.bus = make.bus()
+        self.migrator = make.migrator()
+        self.preferences = make.preferences()
+        self.registries = make.registries()
+        self.registries.container = make
+        self.guard = make.guard()
+        self.health = make.health()
+        self.journal = make.journal()
+        self.audit = make.audit()
+        self.limits = make.limits()
+        self.access = make.access()
+        self.jobs = make.jobs()
+        self.conversations = make.conversations()
+        self.personas = make.personas()
+        self.router = make.router()
+        self.dialogue = make.dialogue()
+        self.voice = make.voice()
+        self.host = PluginHost(
+            settings, self.registries, self.preferences, self.bus, self.migrator, self.guard, self._make_context
+        )
+        self.tasks = TaskOwner("core")
+        self.printed_once: list[PrintedOnce] = []
+        """Credentials made at this start, to be shown once."""
+        self._opened_at = time.monotonic()
+        self._is_open = False
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since `open` began."""
+        return time.monotonic() - self._opened_at
+
+    async def open(self, *, plugins: bool = True) -> None:
+        """Migrate, load, start plugins. On failure everything that was opened is closed again."""
+        self._opened_at = time.monotonic()
+        try:
+            await self.migrator.upgrade(CORE)
+            await self.preferences.load()
+            self.journal.start()
+            await self.access.load()
+            self.printed_once = list(await self.access.bootstrap(self.settings))
+            self.access.start(self.tasks)
+            await self.personas.load()
+            await self.voice.load()
+            self._is_open = True
+            if plugins:
+                self.bus.subscribe(PluginChanged, self._plugin_changed)
+                await self.host.start_all()
+                self.jobs.start()
+                self.tasks.spawn(self.health.run(), name="health")
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop plugins, finish what is queued, close the database. Safe to call twice."""
+        if self._is_open:
+            self._is_open = False
+            await self.jobs.close()
+            await self.host.stop_all()
+            await self.tasks.cancel_all()
+            await self.access.close()
+            await self.bus.drain()
+        await self.journal.stop()
+        await self.database.dispose()
+
+    async def database_facts(self) -> dict[str, Any]:
+        """For the status page: kind, size in bytes where it is a file."""
+        url = self.settings.resolved_database_url
+        if not url.startswith("sqlite"):
+            return {"kind": "postgresql", "size_bytes": None}
+        path = Path(url.removeprefix("sqlite:///"))
+        size = await asyncio.to_thread(lambda: path.stat().st_size if path.exists() else 0)
+        return {"kind": "sqlite", "size_bytes": size}
+
+    def _make_context(self, plugin_id: str) -> PluginContext:
+        folder = self.settings.data_dir / "plugins" / plugin_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return PluginContext(
+            plugin_id=plugin_id,
+            data_dir=folder,
+            settings=self.settings,
+            database=self.database,
+            preferences=self.preferences,
+            bus=self.bus,
+            tasks=TaskOwner(plugin_id),
+            jobs=self.jobs,
+            audit=self.audit,
+            registries=self.registries,
+            services=CoreServices(self.access, self.conversations, self.dialogue, self.voice),
+            translate=Translator(plugin_id),
+        )
+
+    async def _plugin_changed(self, event: PluginChanged) -> None:
+        if event.state == "started":
+            await self.jobs.take_up_waiting(event.plugin_id)
+
+    @staticmethod
+    def _prepare_folder(folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".write-{os.getpid()}"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise DataFolderError(
+                "The data folder {folder} cannot be written: {reason}",
+                folder=str(folder.resolve()),
+                reason=error.strerror or str(error),
+                hint="Give this user the right to write there, or set SECRETARY_DATA_DIR.",
+            ) from error
