@@ -206,7 +206,9 @@ class Host:
     def _run(self, running: Running) -> None:
         request_id = running.request.id
         try:
-            last = End(request_id) if running.cancelled.is_set() else self._execute(running)
+            last = None if running.cancelled.is_set() else self._execute(running)
+            if last is None or running.cancelled.is_set():  # perhaps cut short, so no result; only a stop makes anyone hear of it
+                raise errors.ProviderError("The engine was stopped", code="worker_stopped")
             self._link.send(last)
         except LinkClosed:
             pass

@@ -139,11 +139,7 @@ class Worker:
     # ---- requests ----
 
     async def _call(self, method: str, params: dict[str, Any], deadline: float | None) -> Any:
-        child = self._child if self.state == "ready" else None
-        if child is None:
-            child = await self._ready_child()
-        if not child.writable.is_set():
-            await child.writable.wait()
+        child = await self._ready_child()
         request_id, receiver = child.open(method, params, 0)
         try:
             await self._arrival(child, receiver, deadline, request_id)
@@ -154,11 +150,7 @@ class Worker:
             child.close(request_id)
 
     async def _stream(self, method: str, params: dict[str, Any], deadline: float | None) -> AsyncGenerator[Any, None]:
-        child = self._child if self.state == "ready" else None
-        if child is None:
-            child = await self._ready_child()
-        if not child.writable.is_set():
-            await child.writable.wait()
+        child = await self._ready_child()
         request_id, receiver = child.open(method, params, _WINDOW)
         taken = 0
         try:
@@ -220,8 +212,11 @@ class Worker:
     # ---- life ----
 
     async def _ready_child(self) -> ChildProcess:
-        if self.state == "ready" and self._child is not None and not self._child.ended.done():
-            return self._child
+        child = self._child
+        if child is not None and self.state == "ready" and not child.ended.done():
+            if not child.writable.is_set():  # it has not yet read what it was sent before
+                await child.writable.wait()
+            return child
         loop = asyncio.get_running_loop()
         pause = self._retry_at - loop.time()
         if self.state in ("restarting", "failed") and pause > (_PATIENCE_S if self.state == "restarting" else 0):
