@@ -95,4 +95,13 @@ class Translator:
         return text.format(**error.params) if error.params else text
 
 
+def translate_anywhere(message: str, language: str) -> str:
+    """A message id in `language`, from whichever catalogue has it (the core's first): for errors whose owner is not known."""
+    for domain in ("core", *(name for name in _folders if name != "core")):
+        text = _catalogue(domain, language).gettext(message)
+        if text != message:
+            return text
+    return message
+
+
 register_catalogue("core", files("ai_secretary").joinpath("locale"))
