@@ -80,7 +80,6 @@ class EngineProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self._stopping = False
         self._failed_at = 0.0
         self._last_lines: deque[str] = deque(maxlen=20)
 
@@ -117,15 +116,12 @@ class EngineProcess:
 
     async def stop(self) -> None:
         """End the process; what it was answering breaks off."""
-        self._stopping = True
-        try:
-            await self._end_process()
-            if self._supervisor is not None:
-                self._supervisor.cancel()
-                await asyncio.wait([self._supervisor], timeout=_STOP_TIMEOUT_S)
-                self._supervisor = None
-        finally:
-            self._stopping = False
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            # Its last act is to end the process.
+            supervisor.cancel()
+            await asyncio.wait([supervisor], timeout=_STOP_TIMEOUT_S * 2)
+        await self._end_process()
         self.restarts = 0
         self._set("stopped")
         self._settled.set()
@@ -138,18 +134,14 @@ class EngineProcess:
             while True:
                 started = time.monotonic()
                 try:
-                    await self._launch()
+                    process = await self._launch()
                 except ModelUnavailable as error:
                     self._fail(error)
                     return
                 self.load_seconds = time.monotonic() - started
                 self._set("ready")
                 self._settled.set()
-                process = self._process
-                assert process is not None
                 status = await process.wait()
-                if self._stopping:
-                    return
                 self._settled.clear()
                 if time.monotonic() - started >= _STABLE_AFTER_S:
                     pause, self.restarts = _FIRST_PAUSE_S, 0
@@ -169,7 +161,7 @@ class EngineProcess:
                 self._set("stopped")
             self._settled.set()
 
-    async def _launch(self) -> None:
+    async def _launch(self) -> asyncio.subprocess.Process:
         self.api_key = secrets.token_urlsafe(32)
         self._last_lines.clear()
         try:
@@ -205,7 +197,7 @@ class EngineProcess:
         answer = self._parse(line)
         if "address" in answer:
             self.address = answer["address"]
-            return
+            return process
         status = await process.wait()
         if status == FAILED and "error" in answer:
             raise ModelUnavailable(

@@ -221,7 +221,7 @@ class Transfer:
             await self._check_disk(have if resumed else 0)
             if resumed and self.progress is not None:
                 await self.progress(have, self.total, "Checking what has arrived")
-            sink = await asyncio.to_thread(lambda: _Sink(self.part, fresh=not resumed))
+            sink = await self._open_sink(fresh=not resumed)
             await asyncio.to_thread(lambda: self.part.write_notes(url=self.url, validator=_validator(response), sha256=self.told))
             return await self._receive(response, sink)
         finally:
@@ -273,6 +273,12 @@ class Transfer:
                 hint="Delete a model that nobody uses and go on with the download; what has arrived is kept.",
             )
 
+    async def _open_sink(self, *, fresh: bool) -> _Sink:
+        try:
+            return await asyncio.to_thread(lambda: _Sink(self.part, fresh=fresh))
+        except OSError as error:
+            raise DownloadFailed("The file cannot be written: {error}", code="disk_error", error=str(error)) from error
+
     async def _receive(self, response: aiohttp.ClientResponse, sink: _Sink) -> str | None:
         buffer = bytearray()
         stopped = False
@@ -318,7 +324,7 @@ class Transfer:
             await self.progress(sink.size, self.total, "")
 
     async def _digest_of_part(self) -> str:
-        sink = await asyncio.to_thread(lambda: _Sink(self.part, fresh=False))
+        sink = await self._open_sink(fresh=False)
         await asyncio.to_thread(sink.close)
         return sink.digest.hexdigest()
 
