@@ -2,6 +2,5 @@
 
 from ai_secretary.voice.preferences import VoicePreferences
 from ai_secretary.voice.service import Voice
-from ai_secretary.voice.usage import UsageSink, VoiceUsage
 
-__all__ = ["UsageSink", "Voice", "VoicePreferences", "VoiceUsage"]
+__all__ = ["Voice", "VoicePreferences"]

@@ -13,13 +13,14 @@ _SENTENCE_MARKS = ".!?…"
 _CLAUSE_MARKS = ",;:—–"
 
 # Never the end of a sentence: the word they shorten goes on with a name, a number or a noun.
-_LEADING = frozenset(
-    "г ул д кв стр корп к пр пл пер наб бул просп ш р обл респ им проф акад доц инж ст п пп гл см ср рис табл тов гр св "
-    "тел моб доб ок напр англ нем лат рус т е mr mrs ms dr prof st no vs vol fig sr jr gen col sgt rev hon inc ltd co corp ave "
-    "blvd rd mt ft dept est approx e i eg ie cf al ca u s a p m".split()
+_LEADING_WORDS = (
+    "г ул д кв стр корп к пр пл пер наб бул просп ш р обл респ им проф акад доц инж ст п пп гл см ср рис табл тов "
+    "гр св тел моб доб ок напр англ нем лат рус т е mr mrs ms dr prof st no vs vol fig sr jr gen col sgt rev hon "
+    "inc ltd co corp ave blvd rd mt ft dept est approx e i eg ie cf al ca u s a p m "
 )
+_LEADING = frozenset(_LEADING_WORDS.split())
 # May close a sentence, and do so before a capital letter.
-_TRAILING = frozenset("др проч гг вв руб коп тыс млн млрд чел шт мин сек час etc".split())
+_TRAILING = frozenset(["др", "проч", "гг", "вв", "руб", "коп", "тыс", "млн", "млрд", "чел", "шт", "мин", "сек", "час", "etc"])
 _TWO_PART_LEADING = re.compile(r"\b(?:т\.\s?[екчо]|[ei]\.\s?[eg])$", re.IGNORECASE)
 _TWO_PART_TRAILING = re.compile(r"\b(?:т\.\s?[дп]|н\.\s?э|[ap]\.\s?m)$", re.IGNORECASE)
 _CONJUNCTION = re.compile(
@@ -41,9 +42,7 @@ class ClauseCutter:
     Code blocks and table rows stay whole. Abbreviations, decimals, phone numbers, dates and links are never cut.
     """
 
-    def __init__(
-        self, *, first_min: int = 18, first_conjunction: int = 40, later_clause: int = 160, limit: int = 280
-    ) -> None:
+    def __init__(self, *, first_min: int = 18, first_conjunction: int = 40, later_clause: int = 160, limit: int = 280) -> None:
         self._first_min = first_min
         self._first_conjunction = first_conjunction
         self._later_clause = later_clause
@@ -96,7 +95,7 @@ class ClauseCutter:
             return
         before = self._buffer
         self._buffer = buffer = before + character
-        if character == "`" and buffer.endswith("```") and not buffer[: -3].rpartition("\n")[2].strip():
+        if character == "`" and buffer.endswith("```") and not buffer[:-3].rpartition("\n")[2].strip():
             start = len(buffer) - 3
             if _SPEAKABLE.search(buffer[:start]):
                 pieces.append(self._cut(start))
@@ -104,7 +103,7 @@ class ClauseCutter:
             return
         if self._pending is not None and not character.isspace():
             at, self._pending = self._pending, None
-            if character.isupper() or character.isdigit() or character in "«\"“—–-*#[(":
+            if character.isupper() or character.isdigit() or character in '«"“—–-*#[(':
                 pieces.append(self._cut(at))
                 return
         if character == "\n":
@@ -184,7 +183,7 @@ class ClauseCutter:
             return False
         if tail == ".":
             return self._ends_sentence(before) == "yes"
-        return tail not in "(«\"“[—–-/"
+        return tail not in '(«"“[—–-/'
 
     def _open_markup(self, end: int) -> bool:
         """Inside `code`, [a link](…) or <a tag>; an opening that is never closed stops counting after 200 characters."""

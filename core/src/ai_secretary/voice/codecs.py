@@ -6,7 +6,7 @@ import asyncio
 import io
 import struct
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast, get_args
@@ -180,7 +180,7 @@ def check_format(name: str, *, field: str = "response_format") -> Format:
             "Format {name} is not one of {formats}",
             name=name, formats=", ".join(FORMATS), code="unknown_format", field=field,
         )  # fmt: skip
-    return cast(Format, name)
+    return name
 
 
 def wav_header(sample_rate: int, data_bytes: int | None = None) -> bytes:
@@ -339,7 +339,7 @@ class _Muxed:
         return self._sink.take()
 
 
-def make_encoder(format: Format, sample_rate: int) -> Encoder:  # noqa: A002 - the natural word
+def make_encoder(format: Format, sample_rate: int) -> Encoder:
     """An encoder that expects PCM at its own `sample_rate`, the nearest that the codec can do (pcm: always 24 kHz)."""
     if format == "pcm":
         return _Raw(PCM_RATE, b"")
@@ -350,9 +350,9 @@ def make_encoder(format: Format, sample_rate: int) -> Encoder:  # noqa: A002 - t
 
 async def encode_stream(
     chunks: AsyncIterator[AudioChunk],
-    format: str,  # noqa: A002 - the natural word
+    format: str,
     sample_rate: int | None = None,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Encode `chunks` as they come; nothing waits for the last one. Closing the iterator closes `chunks`.
 
     `sample_rate` in Hz: default is the first chunk's own (24 kHz for `pcm`, always). Raises `InvalidInput` for an unknown format.
@@ -368,11 +368,13 @@ async def encode_stream(
         return made, to_rate, made.start() + made.encode(to_rate.process(chunk))
 
     def later(chunk: AudioChunk) -> bytes:
-        assert encoder is not None and resampler is not None
+        assert encoder is not None
+        assert resampler is not None
         return encoder.encode(resampler.process(chunk))
 
     def end() -> bytes:
-        assert encoder is not None and resampler is not None
+        assert encoder is not None
+        assert resampler is not None
         return encoder.encode(resampler.flush()) + encoder.finish()
 
     try:

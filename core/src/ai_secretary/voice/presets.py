@@ -117,7 +117,9 @@ class Presets:
 
     def _own(self, name: str) -> None:
         if name in BUILTIN:
-            raise Conflict("Preset {name} is built in and cannot be changed", name=name, code="preset_builtin", hint="Make a copy.")
+            raise Conflict(
+                "Preset {name} is built in and cannot be changed", name=name, code="preset_builtin", hint="Make a copy."
+            )
         if name not in self._custom:
             raise NotFound("There is no preset {name}", name=name, code="preset_not_found")
 

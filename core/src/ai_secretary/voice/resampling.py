@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ai_secretary.errors import InvalidInput
 from ai_secretary.speech import AudioChunk
+
+if TYPE_CHECKING:
+    import soxr
 
 MIN_RATE = 4_000
 MAX_RATE = 192_000
@@ -31,7 +36,7 @@ class Resampler:
     def __init__(self, sample_rate: int) -> None:
         self.sample_rate = check_rate(sample_rate)
         self._source_rate = 0
-        self._stream: object | None = None
+        self._stream: soxr.ResampleStream | None = None
         self._odd = b""
 
     def process(self, chunk: AudioChunk) -> bytes:
@@ -58,7 +63,7 @@ class Resampler:
         self._odd = b""
         return rest
 
-    def _open(self, source_rate: int) -> object | None:
+    def _open(self, source_rate: int) -> soxr.ResampleStream | None:
         if source_rate == self.sample_rate:
             return None
         import soxr
@@ -67,5 +72,6 @@ class Resampler:
 
     def _run(self, pcm: bytes, *, last: bool) -> bytes:
         samples = np.frombuffer(pcm, dtype="<i2")
-        resampled = self._stream.resample_chunk(samples, last=last)  # type: ignore[union-attr]
+        assert self._stream is not None
+        resampled = self._stream.resample_chunk(samples, last=last)
         return bytes(np.asarray(resampled, dtype="<i2").tobytes())

@@ -7,7 +7,8 @@ from ai_secretary.plugins.registries import Registries
 from ai_secretary.speech import EngineState, Recognizer, RecognizerInfo, Synthesizer, VoiceInfo
 from ai_secretary.voice.preferences import VoicePreferences
 
-STOCK_VOICES = frozenset("alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse default auto".split())
+_STOCK = "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse default auto"
+STOCK_VOICES = frozenset(_STOCK.split())
 """Names that clients of the OpenAI API send without asking what there is: the default voice of the text's language."""
 STOCK_RECOGNIZERS = frozenset(
     ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize", "default", "auto")
@@ -30,7 +31,12 @@ def find_voice(registries: Registries, preferences: VoicePreferences, voice: str
                 voice=voice, code="voice_not_found", field="voice", hint="GET /v1/voices lists the voices that there are.",
             )  # fmt: skip
         if not usable(found.info.state):
-            raise Unavailable("Voice {voice} cannot speak now: {reason}", voice=found.info.id, reason=found.info.reason or "unavailable", code="voice_unavailable")
+            raise Unavailable(
+                "Voice {voice} cannot speak now: {reason}",
+                voice=found.info.id,
+                reason=found.info.reason or "unavailable",
+                code="voice_unavailable",
+            )
         return found
     return default_voice(registries, preferences, language or "en")
 
@@ -52,8 +58,10 @@ def default_voice(registries: Registries, preferences: VoicePreferences, languag
             return found
     raise Unavailable(
         "No voice speaks {language}",
-        language=language, code="no_voice", hint="Install a voice for this language on the Voices page, or name one in the request.",
-    )  # fmt: skip
+        language=language,
+        code="no_voice",
+        hint="Install a voice for this language on the Voices page, or name one in the request.",
+    )
 
 
 def _voice_rank(info: VoiceInfo, language: str) -> tuple[int, int, str]:
@@ -73,8 +81,11 @@ def find_recognizer(
         if found is None:
             raise NotFound(
                 "There is no recogniser {recognizer}",
-                recognizer=recognizer, code="model_not_found", field="model", hint="GET /admin/stt/recognizers lists those that there are.",
-            )  # fmt: skip
+                recognizer=recognizer,
+                code="model_not_found",
+                field="model",
+                hint="GET /admin/stt/recognizers lists those that there are.",
+            )
         if not usable(found.info.state):
             raise Unavailable(
                 "Recogniser {recognizer} cannot listen now: {reason}",

@@ -7,8 +7,10 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Literal
 
 from ai_secretary.context import current_request
+from ai_secretary.conversations import Journal, UsageRecord
 from ai_secretary.errors import InvalidInput
 from ai_secretary.plugins.context import TaskOwner
 from ai_secretary.plugins.registries import Registries
@@ -23,18 +25,17 @@ from ai_secretary.speech import (
     VoiceInfo,
     VoiceOptions,
 )
-from ai_secretary.storage import Database, Preferences, PreferencesChanged
+from ai_secretary.storage import Database, Preferences
 from ai_secretary.voice import selection
 from ai_secretary.voice.clauses import ClauseCutter
 from ai_secretary.voice.codecs import MAX_SECONDS, MAX_UPLOAD_BYTES, decode_in_thread
 from ai_secretary.voice.fair_gate import FairGate
 from ai_secretary.voice.language import detect
-from ai_secretary.voice.normalization import normalise_off_loop
+from ai_secretary.voice.normalization import normalise_off_loop, plain_off_loop, warm_up
 from ai_secretary.voice.phrase_cache import PhraseCache, PhraseCacheStats, phrase_key
 from ai_secretary.voice.preferences import SUBJECT, VoicePreferences
 from ai_secretary.voice.presets import Presets, engine_parameters
 from ai_secretary.voice.resampling import Resampler, check_rate
-from ai_secretary.voice.usage import UsageSink, VoiceUsage
 
 Parameters = Mapping[str, float | int | str | bool]
 
@@ -68,23 +69,35 @@ class Voice:
     """One per application. `load` once at start-up, `close` at shutdown."""
 
     def __init__(
-        self, registries: Registries, preferences: Preferences, database: Database, *, usage: UsageSink | None = None
+        self,
+        registries: Registries,
+        preferences: Preferences,
+        database: Database,
+        journal: Journal | None = None,
     ) -> None:
+        """`journal` takes the usage: characters spoken, seconds heard."""
         self._registries = registries
         self._preferences = preferences
+        self._journal = journal
         self.presets = Presets(database)
-        self.usage = usage
         self._tasks = TaskOwner("voice")
+        self._bookkeeping = TaskOwner("voice-usage")
+        self._unstored: set[asyncio.Task[None]] = set()
         self._cache = PhraseCache()
         self._speaking: dict[str, FairGate] = {}
         self._listening: dict[str, FairGate] = {}
 
     async def load(self) -> None:
+        """Read the presets; the dictionaries for reading aloud are loaded in the background."""
         await self.presets.load()
-        self._cache.resize(self.preferences.cache_mb * 1024 * 1024)
+        self._tasks.spawn(warm_up(), name="dictionaries")
 
     async def close(self) -> None:
+        """Stop speaking; usage that is being stored is waited for."""
         await self._tasks.cancel_all()
+        if self._unstored:
+            await asyncio.wait(self._unstored, timeout=5.0)
+        await self._bookkeeping.cancel_all()
 
     @property
     def preferences(self) -> VoicePreferences:
@@ -94,18 +107,6 @@ class Voice:
         """Store and apply. Raises `InvalidInput` for a preset that does not exist."""
         self.presets.get(value.preset)
         await self._preferences.set(SUBJECT, value)
-        self._apply(value)
-
-    def preferences_changed(self, event: PreferencesChanged) -> None:
-        """For the event bus: somebody else stored the subject."""
-        if event.subject == SUBJECT and isinstance(event.value, VoicePreferences):
-            self._apply(event.value)
-
-    def _apply(self, value: VoicePreferences) -> None:
-        self._cache.resize(value.cache_mb * 1024 * 1024)
-        for gates, capacity in ((self._speaking, value.parallel), (self._listening, value.parallel_recognition)):
-            for gate in gates.values():
-                gate.capacity, gate.max_requests = capacity, value.queue
 
     # ---- what there is ----
 
@@ -123,6 +124,7 @@ class Voice:
         return selection.find_recognizer(self._registries, self.preferences, recognizer, language)
 
     def cache_stats(self) -> PhraseCacheStats:
+        self._cache.resize(self.preferences.cache_mb * 1024 * 1024)
         return self._cache.stats()
 
     def clear_cache(self) -> int:
@@ -153,11 +155,16 @@ class Voice:
         (with `retry_after` when too many wait), `ProviderError`.
         """
 
+        language = language or detect(text, self._prior())
+        if normalise:
+            # Markup can span clauses; numbers and abbreviations are read clause by clause.
+            text = await plain_off_loop(text, language)
+
         async def whole() -> AsyncIterator[str]:
             yield text
 
         stream = self.speak_stream(
-            whole(), voice=voice, language=language or detect(text, self._prior()), speed=speed, parameters=parameters,
+            whole(), voice=voice, language=language, speed=speed, parameters=parameters,
             sample_rate=sample_rate, normalise=normalise, preset=preset,
         )  # fmt: skip
         async with aclosing(stream):
@@ -202,9 +209,8 @@ class Voice:
         finally:
             task.cancel()
             await asyncio.wait([task])
-            if job.characters and self.usage is not None:
-                elapsed = (time.perf_counter() - started) * 1000
-                self.usage.record_usage(VoiceUsage("tts", job.voice_id, job.characters, elapsed, _identity()))
+            if job.characters:
+                self._count("tts", job.voice_id, job.characters, started)
 
     def _manner(
         self,
@@ -238,9 +244,11 @@ class Voice:
         return current_language()
 
     def _gate(self, gates: dict[str, FairGate], engine: str, capacity: int) -> FairGate:
+        queue = self.preferences.queue
         gate = gates.get(engine)
         if gate is None:
-            gate = gates[engine] = FairGate(capacity, self.preferences.queue)
+            gate = gates[engine] = FairGate(capacity, queue)
+        gate.capacity, gate.max_requests = capacity, queue
         return gate
 
     # ---- listening ----
@@ -257,7 +265,10 @@ class Voice:
         max_bytes: int = MAX_UPLOAD_BYTES,
         max_seconds: float = MAX_SECONDS,
     ) -> Transcript:
-        """Recognise a file of any common format, or PCM. Raises `InvalidInput`, `TooLarge`, `NotFound`, `Unavailable`, `ProviderError`."""
+        """Recognise a file of any common format, or PCM.
+
+        Raises `InvalidInput`, `TooLarge`, `NotFound`, `Unavailable` or `ProviderError`.
+        """
         engine = self.resolve_recognizer(recognizer, language)
         gate = self._gate(self._listening, engine.info.engine, self.preferences.parallel_recognition)
         started = time.perf_counter()
@@ -269,10 +280,17 @@ class Voice:
                 raise InvalidInput("The recording is empty", code="audio_empty", field="file")
             async with gate.turn(_identity()):
                 transcript = await engine.transcribe(audio, RecognitionOptions(language, prompt, temperature, word_timestamps))
-        if self.usage is not None:
-            elapsed = (time.perf_counter() - started) * 1000
-            self.usage.record_usage(VoiceUsage("stt", engine.info.id, audio.duration, elapsed, _identity()))
+        self._count("stt", engine.info.id, audio.duration, started)
         return transcript
+
+    def _count(self, kind: Literal["tts", "stt"], provider: str, units: float, started: float) -> None:
+        if self._journal is None or not self._journal.running:
+            return
+        elapsed = (time.perf_counter() - started) * 1000
+        record = UsageRecord(kind, actor_id=_identity() or None, source="voice", model=provider, units=units, duration_ms=elapsed)
+        task = self._bookkeeping.spawn(self._journal.record(record), name="store")
+        self._unstored.add(task)
+        task.add_done_callback(self._unstored.discard)
 
 
 class _Job:
@@ -337,24 +355,29 @@ class _Job:
             texts.put_nowait(None)
 
     async def _clauses(self, texts: asyncio.Queue[str | BaseException | None]) -> AsyncGenerator[str, None]:
+        clock = asyncio.get_running_loop().time
         given = False
+        patience: float | None = None  # when the first clause is due at the latest
         while True:
-            timeout = None if given or not self._cutter.waiting.strip() else FIRST_CLAUSE_TIMEOUT_S
+            ready: list[str] = []
+            due = patience is not None and not given and clock() >= patience
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout_at(None if patience is None or given or due else patience):
                     text = await texts.get()
             except TimeoutError:
                 ready = self._cutter.force()
-                if not ready:
-                    given = True  # nothing sensible to say yet: wait for a clause like the later ones
             else:
                 if isinstance(text, BaseException):
                     raise text
-                ready = self._cutter.flush() if text is None else self._cutter.feed(text)
                 if text is None:
-                    for clause in ready:
+                    for clause in self._cutter.flush():
                         yield clause
                     return
+                ready = self._cutter.feed(text)
+                if not ready and due:
+                    ready = self._cutter.force()
+                if patience is None and self._cutter.waiting.strip():
+                    patience = clock() + FIRST_CLAUSE_TIMEOUT_S
             for clause in ready:
                 given = True
                 yield clause

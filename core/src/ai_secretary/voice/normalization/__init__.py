@@ -36,8 +36,8 @@ def _normalised(text: str, language: str) -> str:
 def normalise(text: str, language: str) -> str:
     """`text` for the ear: no markup, numbers and abbreviations in words. Empty when there is nothing to say.
 
-    Languages other than `ru` and `en` only lose their markup. Blocks for milliseconds a sentence (the first Russian call for about
-    a second, to load the dictionary): on the event loop use `normalise_off_loop`.
+    Languages other than `ru` and `en` only lose their markup. Blocks for milliseconds a sentence (the first Russian call for
+    about a second, to load the dictionary): on the event loop use `normalise_off_loop`.
     """
     return _normalised(text, language)
 
@@ -47,10 +47,17 @@ async def normalise_off_loop(text: str, language: str) -> str:
     return await asyncio.get_running_loop().run_in_executor(_thread, _normalised, text, language)
 
 
+async def plain_off_loop(text: str, language: str) -> str:
+    """`plain_text` in the same thread where the text is long."""
+    if len(text) < 2_000:
+        return plain_text(text, language)
+    return await asyncio.get_running_loop().run_in_executor(_thread, plain_text, text[:MAX_CHARS], language)
+
+
 async def warm_up() -> None:
     """Load the dictionaries of both languages in the background thread."""
     for text, language in (("Привет, 5.", "ru"), ("Hello, 5.", "en")):
         await normalise_off_loop(text, language)
 
 
-__all__ = ["normalise", "normalise_off_loop", "plain_text", "warm_up"]
+__all__ = ["normalise", "normalise_off_loop", "plain_off_loop", "plain_text", "warm_up"]

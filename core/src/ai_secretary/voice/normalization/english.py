@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rules are read as a table, one a line
 """English text for speech: money, times, dates, units, abbreviations, numbers in words."""
 
 from __future__ import annotations
@@ -17,18 +18,37 @@ _CURRENCY = {
     "EUR": ("euro", "euros", "cent", "cents"), "GBP": ("pound", "pounds", "penny", "pence"), "RUB": ("rouble", "roubles", "kopeck", "kopecks"),
 }  # fmt: skip
 _MONEY_FIRST = re.compile(
-    rf"(-|−)?([$€£¥₽])\s?({_NUM})(?:\s?[-–—]\s?[$€£¥₽]?({_NUM}))?(?:\s?(k|m|mn|b|bn|thousand|million|billion|trillion)\b)?", re.IGNORECASE
+    rf"(-|−)?([$€£¥₽])\s?({_NUM})(?:\s?[-–—]\s?[$€£¥₽]?({_NUM}))?(?:\s?(k|m|mn|b|bn|thousand|million|billion|trillion)\b)?",
+    re.IGNORECASE,
 )
-_MONEY_LAST = re.compile(rf"(?<![\w.,])(-|−)?({_NUM})(?:\s?[-–—]\s?({_NUM}))?\s?(?:(k|m|mn|bn|thousand|million|billion|trillion)\s)?([€£¥₽$]|USD|EUR|GBP|RUB)(?!\w)")
+_MONEY_LAST = re.compile(
+    rf"(?<![\w.,])(-|−)?({_NUM})(?:\s?[-–—]\s?({_NUM}))?\s?(?:(k|m|mn|bn|thousand|million|billion|trillion)\s)?([€£¥₽$]|USD|EUR|GBP|RUB)(?!\w)"
+)
 _PER = re.compile(r"(?<=\w)\s?/\s?(mo|month|yr|year|h|hr|hour|day|week|wk|min|minute|s|sec|second|night|person|kg|km|l)\b\.?")
 _PER_WORDS = {"mo": "month", "yr": "year", "h": "hour", "hr": "hour", "wk": "week", "min": "minute", "s": "second", "sec": "second",
               "kg": "kilogram", "km": "kilometre", "l": "litre"}  # fmt: skip
 
-_TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:\s?([ap])\.?\s?m\b\.?(?=(?-i:(\s+[A-Z]|\s*$)))?)?", re.IGNORECASE)
+_TIME = re.compile(
+    r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:\s?([ap])\.?\s?m\b\.?(?=(?-i:(\s+[A-Z]|\s*$)))?)?",
+    re.IGNORECASE,
+)
 _TIME_RANGE = re.compile(r"(\d{1,2}(?::\d\d)?\s?(?:[ap]\.?m\.?)?)\s?[-–—]\s?(?=\d{1,2}(?::\d\d|\s?[ap]\.?m))", re.IGNORECASE)
 _HOUR = re.compile(r"(?<![\d:.])(\d{1,2})\s?([ap])\.?\s?m\b(\.?)(?=(?-i:(\s+[A-Z]|\s*$))?)", re.IGNORECASE)
 
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 _MONTH = "|".join(f"{month[:3]}(?:{month[3:]})?" if len(month) > 3 else month for month in _MONTHS) + "|Sept"
 _ISO = re.compile(r"(?<![\d-])((?:19|20)\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?![\d-])")
 _MONTH_DAY = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?![\d:]|,\d)(?:,?\s+((?:1[5-9]|20)\d\d)\b)?")
@@ -63,8 +83,13 @@ _ORDINAL = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)(?:st|nd|rd|th)\b", re
 _ROMAN_AFTER = re.compile(
     r"\b((?:[Cc]hapter|[Pp]art|[Vv]olume|[Ss]ection|[Aa]ct|[Ss]cene|[Ww]orld War|[Ww]ar|[Pp]hase|[Tt]ype|[Ll]evel|[Bb]ook)\s+)([IVXLC]+)\b"
 )
-_ROMAN_KING = re.compile(r"\b((?:King|Queen|Pope|Henry|Louis|Elizabeth|Charles|George|Edward|William|James|Peter|Catherine|Richard|John Paul|Alexander|Nicholas)(?:\s+[A-Z][a-z]+)?\s+)([IVX]{1,5})\b")
-_CODE = re.compile(r"\b((?:code|pin|otp|passcode|password|card|account|tracking|ssn|zip|id)(?:\s+(?:number|code|is|no\.?))*[\s:#]+)(\d[\d -]{2,30}\d)(?![\d.,]*\d)(?!\s?[%$€£])", re.IGNORECASE)
+_ROMAN_KING = re.compile(
+    r"\b((?:King|Queen|Pope|Henry|Louis|Elizabeth|Charles|George|Edward|William|James|Peter|Catherine|Richard|John Paul|Alexander|Nicholas)(?:\s+[A-Z][a-z]+)?\s+)([IVX]{1,5})\b"
+)
+_CODE = re.compile(
+    r"\b((?:code|pin|otp|passcode|password|card|account|tracking|ssn|zip|id)(?:\s+(?:number|code|is|no\.?))*[\s:#]+)(\d[\d -]{2,30}\d)(?![\d.,]*\d)(?!\s?[%$€£])",
+    re.IGNORECASE,
+)
 _CARD = re.compile(r"(?<![\d-])\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?![\d-])")
 _LEADING_ZERO = re.compile(r"(?<![\d.,:/-])0\d+(?![\d]|[.,:/-]\d)")
 _LONG = re.compile(r"(?<![\d.,:])\d{10,}(?![.,:]?\d)")
@@ -96,13 +121,232 @@ _ABBREVIATIONS = [
 ]  # fmt: skip
 _ACRONYM = re.compile(r"(?<![A-Za-z])([A-Z]{2,5})(s?)(?![A-Za-z])")
 _SHOUTED = frozenset(
-    "A ACT ADD AGO ALL AND ANY ARE ASK AT BAD BE BIG BUT BUY BY CALL CAN DAY DO EASY END EVEN FOR FREE FROM FULL GET GO GOOD GREAT HAD HAS HAVE HE HELLO HER HERE HIM "
-    "HIS HOT HOW IF IN IS ITS JUST KEEP LAST LET LIKE LONG LOOK LOVE MAIN MAKE MAY ME MORE MOST MUST MY NEED NEVER NEW NEXT NO NOT NOTE NOW OF OFF OLD ON ONE ONLY OPEN OR OUR OUT OVER "
-    "OWN PAY PER PLEASE PUT READ RUN SALE SAME SAY SEE SET SHE SHOP SHOW SO SOME STAY STOP TAKE TELL TEXT THAN THAT THE THEM THEN THEY THIS TIME TO TODAY TOO TOP TRY TWO "
-    "UP USE VERY WAIT WAS WAY WE WELL WENT WERE WHAT WHEN WHERE WHO WHY WILL WITH WORK YES YET YOU YOUR ABOUT AFTER AGAIN ALSO FIRST OTHER RIGHT THERE THESE THINK THREE WHICH WOULD".split()
+    [
+        "A",
+        "ACT",
+        "ADD",
+        "AGO",
+        "ALL",
+        "AND",
+        "ANY",
+        "ARE",
+        "ASK",
+        "AT",
+        "BAD",
+        "BE",
+        "BIG",
+        "BUT",
+        "BUY",
+        "BY",
+        "CALL",
+        "CAN",
+        "DAY",
+        "DO",
+        "EASY",
+        "END",
+        "EVEN",
+        "FOR",
+        "FREE",
+        "FROM",
+        "FULL",
+        "GET",
+        "GO",
+        "GOOD",
+        "GREAT",
+        "HAD",
+        "HAS",
+        "HAVE",
+        "HE",
+        "HELLO",
+        "HER",
+        "HERE",
+        "HIM",
+        "HIS",
+        "HOT",
+        "HOW",
+        "IF",
+        "IN",
+        "IS",
+        "ITS",
+        "JUST",
+        "KEEP",
+        "LAST",
+        "LET",
+        "LIKE",
+        "LONG",
+        "LOOK",
+        "LOVE",
+        "MAIN",
+        "MAKE",
+        "MAY",
+        "ME",
+        "MORE",
+        "MOST",
+        "MUST",
+        "MY",
+        "NEED",
+        "NEVER",
+        "NEW",
+        "NEXT",
+        "NO",
+        "NOT",
+        "NOTE",
+        "NOW",
+        "OF",
+        "OFF",
+        "OLD",
+        "ON",
+        "ONE",
+        "ONLY",
+        "OPEN",
+        "OR",
+        "OUR",
+        "OUT",
+        "OVER",
+        "OWN",
+        "PAY",
+        "PER",
+        "PLEASE",
+        "PUT",
+        "READ",
+        "RUN",
+        "SALE",
+        "SAME",
+        "SAY",
+        "SEE",
+        "SET",
+        "SHE",
+        "SHOP",
+        "SHOW",
+        "SO",
+        "SOME",
+        "STAY",
+        "STOP",
+        "TAKE",
+        "TELL",
+        "TEXT",
+        "THAN",
+        "THAT",
+        "THE",
+        "THEM",
+        "THEN",
+        "THEY",
+        "THIS",
+        "TIME",
+        "TO",
+        "TODAY",
+        "TOO",
+        "TOP",
+        "TRY",
+        "TWO",
+        "UP",
+        "USE",
+        "VERY",
+        "WAIT",
+        "WAS",
+        "WAY",
+        "WE",
+        "WELL",
+        "WENT",
+        "WERE",
+        "WHAT",
+        "WHEN",
+        "WHERE",
+        "WHO",
+        "WHY",
+        "WILL",
+        "WITH",
+        "WORK",
+        "YES",
+        "YET",
+        "YOU",
+        "YOUR",
+        "ABOUT",
+        "AFTER",
+        "AGAIN",
+        "ALSO",
+        "FIRST",
+        "OTHER",
+        "RIGHT",
+        "THERE",
+        "THESE",
+        "THINK",
+        "THREE",
+        "WHICH",
+        "WOULD",
+    ]
 )
-_AS_WORDS = frozenset("NASA NATO UNESCO UNICEF OPEC AIDS RADAR LASER SCUBA SWAT RAM ROM SIM PIN GIF LAN WAN NAFTA COVID ZIP MOMA FIFA UEFA IKEA LEGO VISA".split())
-_TO_LATIN = dict(zip("абвгдеёжзийклмнопрстуфхцчшщъыьэюя", "a b v g d e yo zh z i y k l m n o p r s t u f kh ts ch sh shch  y  e yu ya".split(" "), strict=True))
+_AS_WORDS = frozenset(
+    [
+        "NASA",
+        "NATO",
+        "UNESCO",
+        "UNICEF",
+        "OPEC",
+        "AIDS",
+        "RADAR",
+        "LASER",
+        "SCUBA",
+        "SWAT",
+        "RAM",
+        "ROM",
+        "SIM",
+        "PIN",
+        "GIF",
+        "LAN",
+        "WAN",
+        "NAFTA",
+        "COVID",
+        "ZIP",
+        "MOMA",
+        "FIFA",
+        "UEFA",
+        "IKEA",
+        "LEGO",
+        "VISA",
+    ]
+)
+_TO_LATIN = dict(
+    zip(
+        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+        [
+            "a",
+            "b",
+            "v",
+            "g",
+            "d",
+            "e",
+            "yo",
+            "zh",
+            "z",
+            "i",
+            "y",
+            "k",
+            "l",
+            "m",
+            "n",
+            "o",
+            "p",
+            "r",
+            "s",
+            "t",
+            "u",
+            "f",
+            "kh",
+            "ts",
+            "ch",
+            "sh",
+            "shch",
+            "",
+            "y",
+            "",
+            "e",
+            "yu",
+            "ya",
+        ],
+        strict=True,
+    )
+)
 _CYRILLIC = re.compile(r"[А-Яа-яЁё]+")
 _SIGNS = (
     ("&", " and "), ("@", " at "), ("+", " plus "), ("=", " equals "), ("%", " percent "), ("©", " "), ("®", " "), ("™", " "), ("×", " times "),
@@ -145,7 +389,7 @@ def _times(text: str) -> str:
         if minute:
             spoken += f" oh {cardinal(minute)}" if minute < 10 else f" {cardinal(minute)}"
         elif match[4] is None:
-            spoken += " o'clock" if 0 < hour <= 12 else " hundred hours" if hour > 12 else " hundred hours"
+            spoken += " o'clock" if 0 < hour <= 12 else " hundred hours"
         if second:
             spoken += f" and {cardinal(int(second))} seconds"
         return spoken + _half(match[4], match[0], match[5])
@@ -182,7 +426,9 @@ def _dates(text: str) -> str:
     text = _DOTTED.sub(lambda match: full(int(match[1]), int(match[2]), match[3]), text)
     text = _DAY_MONTH.sub(lambda match: named(match[1], match[2], match[3], match[0]), text)
     text = _MONTH_DAY.sub(lambda match: named(match[2], match[1], match[3], match[0]), text)
-    text = _YEAR_RANGE.sub(lambda match: f"{year(int(match[1]))} to {year(int(match[2]))}" if match[1] < match[2] else match[0], text)
+    text = _YEAR_RANGE.sub(
+        lambda match: f"{year(int(match[1]))} to {year(int(match[2]))}" if match[1] < match[2] else match[0], text
+    )
     text = _DECADE.sub(_decade, text)
     return _YEAR.sub(lambda match: year(int(match[0])), text)
 
@@ -287,6 +533,3 @@ def _finish(text: str) -> str:
     text = _MARKS.sub(lambda match: match[2] or f"{match[1]} ", text)
     text = _MARK_THEN_END.sub("", text)
     return _START.sub("", _SPACES.sub(" ", text)).strip().rstrip(",;:—– ")
-
-
-

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rules are read as a table, one a line
 """Latin words inside Russian: brands and terms as Russians say them, the rest by sound or by letters."""
 
 from __future__ import annotations
@@ -49,7 +50,40 @@ _GROUPS = (
     ("th", "т"), ("ph", "ф"), ("ck", "к"), ("qu", "кв"), ("oo", "у"), ("ee", "и"), ("ea", "и"), ("ou", "ау"), ("ow", "оу"),
     ("ai", "эй"), ("ay", "эй"), ("ei", "ей"), ("ey", "ей"), ("ya", "я"), ("yu", "ю"), ("yo", "ё"), ("ts", "ц"), ("wh", "в"), ("kn", "н"),
 )  # fmt: skip
-_SINGLE = dict(zip("abcdefghijklmnopqrstuvwxyz", "а б к д е ф г х и дж к л м н о п к р с т у в в кс и з".split(), strict=True))
+_SINGLE = dict(
+    zip(
+        "abcdefghijklmnopqrstuvwxyz",
+        [
+            "а",
+            "б",
+            "к",
+            "д",
+            "е",
+            "ф",
+            "г",
+            "х",
+            "и",
+            "дж",
+            "к",
+            "л",
+            "м",
+            "н",
+            "о",
+            "п",
+            "к",
+            "р",
+            "с",
+            "т",
+            "у",
+            "в",
+            "в",
+            "кс",
+            "и",
+            "з",
+        ],
+        strict=True,
+    )
+)
 
 
 def known(word: str) -> str | None:
@@ -108,7 +142,7 @@ def _by_pronunciation(word: str) -> str | None:
 
 @cache
 def _reader() -> Any:
-    from ru_normalizr import Normalizer, NormalizeOptions
+    from ru_normalizr import NormalizeOptions, Normalizer
 
     return Normalizer(NormalizeOptions.safe(enable_latinization=True, latinization_backend="ipa"))
 

@@ -39,7 +39,9 @@ _BULLET = re.compile(r"^[ ]*(?:[-*+•▪◦‣·–—])[ ]+(?:\[[ xXхХ]\][ ]
 _TABLE_RULE = re.compile(r"^[ ]*\|?[ ]*:?-{2,}:?[ ]*(?:\|[ ]*:?-{2,}:?[ ]*)*\|?[ ]*$", re.MULTILINE)
 _TABLE_ROW = re.compile(r"^[ ]*\|(.+)\|[ ]*$", re.MULTILINE)
 _STRONG = re.compile(r"(\*\*\*|\*\*|___|__|~~|==)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
-_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=[^\s*])\*(?![\w*])|(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=[^\s_])_(?![\w_])")
+_EMPHASIS = re.compile(
+    r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=[^\s*])\*(?![\w*])|(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=[^\s_])_(?![\w_])"
+)
 _STRAY = re.compile(r"\*\*+|__+|~~+|`+|(?<!\S)[*_](?=\w)|(?<=[\w.,!?;:])[*_](?=[\s.,!?;:]|$)|\\(?=[\\`*_{}\[\]()#+.!~>|-])")
 _LATEX = re.compile(r"\\[()\[\]]|\$\$")
 _TERMINATED = re.compile(r"[.!?…:;,—–-][\"'»”)]*$")
@@ -50,7 +52,9 @@ _SPACE_BEFORE_MARK = re.compile(r" +([,.!?;:…])(?=\s|$|[\"'»”)])")
 def plain_text(text: str, language: str = "en") -> str:
     """Prose in one line: list items, headings and table rows are sentences, links are their text, code is named and skipped."""
     text = text.encode("utf-8", "ignore").decode() if not text.isascii() else text
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n"))
+    text = unicodedata.normalize(
+        "NFC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    )
     text = _SPACES.sub(" ", _INVISIBLE.sub("", text))
     if not text.strip():
         return ""

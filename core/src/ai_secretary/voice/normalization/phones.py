@@ -6,9 +6,14 @@ import re
 
 from ai_secretary.voice.normalization.numbers import digit_by_digit, with_leading_zeros
 
-_CANDIDATE = re.compile(r"(?<![\w.,+/-])(\+?\d[\d\s().\u2010-\u2015-]{7,20}\d)(?![\w])(?!\s*[₽$€£¥%])(?:(\s*,?\s*(?:доб|ext)\.?\s*)(\d{1,6}))?", re.IGNORECASE)
+_CANDIDATE = re.compile(
+    r"(?<![\w.,+/-])(\+?\d[\d\s().\u2010-\u2015-]{7,20}\d)(?![\w])(?!\s*[₽$€£¥%])(?:(\s*,?\s*(?:доб|ext)\.?\s*)(\d{1,6}))?",
+    re.IGNORECASE,
+)
 _THOUSANDS = re.compile(r"\d{1,3}(?: \d{3})+")
-_PHONE_WORD = re.compile(r"(?:тел|телефон\w*|звон\w*|позвон\w*|номер\w*|моб\w*|факс\w*|phone|call|tel|mobile|fax|dial)[.:]?\s*$", re.IGNORECASE)
+_PHONE_WORD = re.compile(
+    r"(?:тел|телефон\w*|звон\w*|позвон\w*|номер\w*|моб\w*|факс\w*|phone|call|tel|mobile|fax|dial)[.:]?\s*$", re.IGNORECASE
+)
 _DATE_LIKE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")
 _EXTENSION = re.compile(r"\bдоб\.?\s?(\d{1,6})\b", re.IGNORECASE)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rules are read as a table, one a line
 """Codes, card and account numbers, serial names: read digit by digit, in small groups."""
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _LEADING_ZERO = re.compile(rf"(?<!\d )(?<![\d.,:/+№-])0\d{{1,11}}(?![\d]|[.,:/
 _LONG = re.compile(r"(?<![\d.,:/+-])\d{10,24}(?![\d]|[.,:/-]\d|\s*(?:₽|руб|\$|€|%))")
 _ALNUM_DASH = re.compile(r"(?<=[A-ZА-ЯЁ])-(?=\d)|(?<=\d)-(?=[A-ZА-ЯЁ]{1,4}\b)")
 _PLATE = re.compile(r"\b([АВЕКМНОРСТУХ])\s?(\d{3})\s?([АВЕКМНОРСТУХ]{2})\s?(\d{2,3})\b")
-_LETTER_NAMES = dict(zip("АВЕКМНОРСТУХ", "а вэ е ка эм эн о эр эс тэ у ха".split(), strict=True))
+_LETTER_NAMES = dict(zip("АВЕКМНОРСТУХ", ["а", "вэ", "е", "ка", "эм", "эн", "о", "эр", "эс", "тэ", "у", "ха"], strict=True))
 
 
 def speak_codes(text: str) -> str:

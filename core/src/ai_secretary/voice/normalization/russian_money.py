@@ -6,7 +6,21 @@ import re
 from dataclasses import dataclass
 
 from ai_secretary.voice.normalization.numbers import (
-    CENT, DOLLAR, EURO, KOPECK, PENNY, POUND, RUBLE, STAR, SUM, TENGE, YEN, Case, Noun, cardinal, governed_case,
+    CENT,
+    DOLLAR,
+    EURO,
+    KOPECK,
+    PENNY,
+    POUND,
+    RUBLE,
+    STAR,
+    SUM,
+    TENGE,
+    YEN,
+    Case,
+    Noun,
+    cardinal,
+    governed_case,
 )  # fmt: skip
 
 
@@ -21,13 +35,23 @@ _CURRENCIES = {
     "¥": _Currency(YEN, None), "₸": _Currency(TENGE, None), "сум": _Currency(SUM, None), "xtr": _Currency(STAR, None),
     "коп": _Currency(KOPECK, None),
 }  # fmt: skip
-_ALIASES = {"руб": "₽", "р": "₽", "rub": "₽", "rur": "₽", "usd": "$", "долл": "$", "eur": "€", "gbp": "£", "kzt": "₸", "uzs": "сум", "тг": "₸"}
+_ALIASES = {
+    "руб": "₽",
+    "р": "₽",
+    "rub": "₽",
+    "rur": "₽",
+    "usd": "$",
+    "долл": "$",
+    "eur": "€",
+    "gbp": "£",
+    "kzt": "₸",
+    "uzs": "сум",
+    "тг": "₸",
+}
 
 _NUMBER = r"(?:\d{1,3}(?:[ ,.]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?)(?![\d])"
 _SCALE = r"(?:\s?(тыс|млн|млрд|трлн|[kKкКmMмМ](?![\w²]))(?:\.|(?![а-яё])))?"
-_AFTER = (
-    r"(?:(₽|\$|€|£|¥|₸)|(руб|долл|коп|тг|р)\.(?=\W|$)|(руб|RUB|RUR|USD|EUR|GBP|KZT|UZS|XTR|сум)(?![A-Za-zА-Яа-яЁё]))"
-)
+_AFTER = r"(?:(₽|\$|€|£|¥|₸)|(руб|долл|коп|тг|р)\.(?=\W|$)|(руб|RUB|RUR|USD|EUR|GBP|KZT|UZS|XTR|сум)(?![A-Za-zА-Яа-яЁё]))"
 _PER = r"(?:\s?/\s?(мес|месяц|год|час|ч|день|сутки|сут|нед|неделю|шт|чел|кг|м²|м2|мин|минуту|ночь|л|км)\b\.?)?"
 _BEFORE_WORD = r"(?:\b([А-Яа-яЁё]+)(\s+))?"
 _SYMBOL_LAST = re.compile(rf"{_BEFORE_WORD}(?<![\w.,:])(-|−|–)?({_NUMBER})(?:\s?[–—-]\s?({_NUMBER}))?{_SCALE}\s?{_AFTER}{_PER}")
@@ -41,7 +65,17 @@ _PER_WORDS = {
     "м²": "за квадратный метр", "м2": "за квадратный метр", "мин": "за минуту", "минуту": "за минуту", "ночь": "за ночь",
     "л": "за литр", "км": "за километр",
 }  # fmt: skip
-_WORD_FORMS = {"₽": "рублей", "$": "долларов", "€": "евро", "£": "фунтов", "¥": "иен", "₸": "тенге", "сум": "сумов", "xtr": "звёзд", "коп": "копеек"}
+_WORD_FORMS = {
+    "₽": "рублей",
+    "$": "долларов",
+    "€": "евро",
+    "£": "фунтов",
+    "¥": "иен",
+    "₸": "тенге",
+    "сум": "сумов",
+    "xtr": "звёзд",
+    "коп": "копеек",
+}
 
 
 def speak_money(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ai_secretary.voice.normalization.numbers import HOUR, MINUTE, SECOND, Case, Gender, cardinal, governed_case, ordinal
 from ai_secretary.voice.normalization.yo import morphology
@@ -17,7 +18,9 @@ _HOUR_RANGE = re.compile(r"\b([Сс])\s+(\d{1,2})\s?[-–—]\s?(\d{1,2})(?![\d:
 _MONTHS = "января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря"
 _DATE_RANGE = re.compile(rf"(?:\b([Сс])\s+)?(?<![\d.])(\d{{1,2}})\s?[-–—]\s?(\d{{1,2}})\s+({_MONTHS})\b", re.IGNORECASE)
 _SLASHED = re.compile(r"(?<![\d/])(0?[1-9]|[12]\d|3[01])/(0?[1-9]|1[0-2])/(\d{4}|\d{2})(?![\d/])")
-_DATE_NOMINATIVE = re.compile(rf"\b((?:сегодня|завтра|вчера|это|было)\s+(?:у\s+нас\s+)?)(\d{{1,2}})(?=\s+(?:{_MONTHS})\b)", re.IGNORECASE)
+_DATE_NOMINATIVE = re.compile(
+    rf"\b((?:сегодня|завтра|вчера|это|было)\s+(?:у\s+нас\s+)?)(\d{{1,2}})(?=\s+(?:{_MONTHS})\b)", re.IGNORECASE
+)
 
 _MEASURE = (
     r"(?:руб|₽|\$|€|км|кг|м\b|г\b(?!\.)|мл|л\b|чел|штук|шт|тыс|млн|раз|час|мин|слов|символ|знак|кал|ккал|лет|дн|стран|токен|"
@@ -47,7 +50,9 @@ def speak_times(text: str) -> str:
 def speak_ranges(text: str) -> str:
     """Dates first, then hours, years, and what is left are plain numbers."""
     text = _SLASHED.sub(_slashed, text)
-    text = _DATE_NOMINATIVE.sub(lambda match: match[1] + ordinal(int(match[2]), "n", "n") if int(match[2]) < 32 else match[0], text)
+    text = _DATE_NOMINATIVE.sub(
+        lambda match: match[1] + ordinal(int(match[2]), "n", "n") if int(match[2]) < 32 else match[0], text
+    )
     text = _DATE_RANGE.sub(_date_range, text)
     text = _HOUR_RANGE.sub(_hour_range, text)
     text = _YEARS.sub(_year_range, text)
@@ -137,7 +142,7 @@ def _percent_direct(number: int) -> str:
     return "процента" if 2 <= number % 10 <= 4 and not 12 <= number % 100 <= 14 else "процентов"
 
 
-_PERCENT = {
+_PERCENT: dict[Case, Callable[[int], str]] = {
     "n": _percent_direct, "a": _percent_direct, "g": lambda number: "процентов", "d": lambda number: "процентам",
     "i": lambda number: "процентами", "p": lambda number: "процентах",
 }  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any
 
 _WORD = re.compile(r"[А-ЯЁа-яё]*[еЕ][А-ЯЁа-яё]*")
 # Spelt with е in a word of another meaning that the dictionary does not list, or left to the reader on purpose.
-_LEAVE = frozenset("все всем ежа ежи бел вел мел нес пек тек берег небо небе осел совершенный".split())
+_AMBIGUOUS = "все всем ежа ежи бел вел мел нес пек тек берег небо небе осел совершенный"
+_LEAVE = frozenset(_AMBIGUOUS.split())
 
 
 @cache
