@@ -104,7 +104,7 @@ def upstream(raw: bytes, name: str = "m", *, ask_usage: bool = False) -> bytes:
 
 
 def test_only_the_models_name_changes() -> None:
-    raw = b'{ "messages" : [{"role":"user","content":"\xd0\x9f \\u0041"}],  "model" : "p/m", "x": {"y": 1e400} }'
+    raw = b'{ "messages" : [{"role":"user","content":"\xd0\x9f \\u0416"}],  "model" : "p/m", "x": {"y": 1e400} }'
     assert upstream(raw) == raw.replace(b'"p/m"', b'"m"')
     assert upstream(body(), "p/m") == body()
 

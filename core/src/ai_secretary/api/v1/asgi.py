@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from ai_secretary.errors import InvalidInput, SecretaryError, TooLarge
+
+T = TypeVar("T")
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -118,15 +121,31 @@ class Departure:
         if self._task is not None:
             self._task.cancel()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def over(self) -> None:
+        """Stop watching: the answer is complete, and what is left (storing it) must not be cancelled."""
+        self._task = None
         if self._timer is not None:
             self._timer.cancel()
-        task, self._task = self._task, None
         if self._watcher is not None and not self._watcher.done():
             self._watcher.cancel()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        task = self._task
+        self.over()
         if self.gone and kind is asyncio.CancelledError and task is not None:
             task.uncancel()
             raise ClientGone from error
+
+
+@asynccontextmanager
+async def closed_after(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """`items`, closed at the end of the block however it ends: closing a model's stream stops the model."""
+    try:
+        yield items
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class EventStream:

@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from ai_secretary.api.problems import openai_error_body
 from ai_secretary.errors import InvalidInput, ProviderError, SecretaryError
 
 _STATUS = {
@@ -17,50 +18,47 @@ _STATUS = {
     "provider_timeout": 504,
 }
 """Of provider errors, by code; the others are 502. A refused key is ours, so the caller never sees 401 for it."""
-_CODE = {"out_of_funds": "insufficient_quota", "rate_limited": "rate_limit_exceeded", "unauthenticated": "invalid_api_key"}
-_TYPE = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "invalid_request_error",
-    405: "invalid_request_error",
-    409: "invalid_request_error",
-    413: "invalid_request_error",
-    415: "invalid_request_error",
-    429: "rate_limit_error",
-}
+_CODE = {"out_of_funds": "insufficient_quota", "rate_limited": "rate_limit_exceeded"}
 
-_encode = msgspec.json.Encoder().encode
+
+class _ProviderFailed(ProviderError):
+    """A provider's error as the caller of `/v1` gets it."""
+
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__(
+            error.template,
+            code=_CODE.get(error.code, error.code),
+            hint=error.hint,
+            field=error.field,
+            retry_after=error.retry_after,
+            **error.params,
+        )
+        self.status = _STATUS.get(error.code, 502)  # type: ignore[misc]  # one class for every status
+
+
+def for_client(error: SecretaryError) -> SecretaryError:
+    """The error with the status and the code that a client of `/v1` acts on."""
+    return _ProviderFailed(error) if isinstance(error, ProviderError) else error
 
 
 def status_of(error: SecretaryError) -> int:
-    if isinstance(error, ProviderError):
-        return _STATUS.get(error.code, 502)
-    return error.status
-
-
-def error_object(error: SecretaryError) -> dict[str, str | None]:
-    """The value of `error`; all keys are always there."""
-    status = status_of(error)
-    code = _CODE.get(error.code, error.code)
-    kind = "insufficient_quota" if code == "insufficient_quota" else _TYPE.get(status, "server_error")
-    message = error.message if not error.hint else f"{error.message}. {error.hint}"
-    return {"message": message, "type": kind, "param": error.field, "code": code}
+    return for_client(error).status
 
 
 def error_body(error: SecretaryError) -> bytes:
-    return _encode({"error": error_object(error)})
-
-
-def error_event(error: SecretaryError) -> bytes:
-    """An error in the middle of a stream."""
-    return b"data: " + error_body(error) + b"\n\n"
+    """`{"error": {…}}`; all keys are always there."""
+    return openai_error_body(for_client(error))[2]
 
 
 def retry_after_header(error: SecretaryError) -> list[tuple[bytes, bytes]]:
     if error.retry_after is None:
         return []
-    return [(b"retry-after", str(max(1, int(error.retry_after + 0.999))).encode())]
+    return [(b"retry-after", b"%d" % max(1, int(error.retry_after + 0.999)))]
+
+
+def error_event(error: SecretaryError) -> bytes:
+    """An error in the middle of a stream."""
+    return b"data: " + error_body(error) + b"\n\n"
 
 
 _MISSING = re.compile(r"missing required field `([^`]+)`")
