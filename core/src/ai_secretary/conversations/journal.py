@@ -116,7 +116,8 @@ class Journal:
         self.threads = Threads()
         self.statistics = JournalStatistics()
         self.on_usage: list[Callable[[UsageRecord], None]] = []
-        """Called in the writer's thread after usage was stored (quotas count along)."""
+        """Called on the event loop that started the journal, after usage was stored (quotas count along)."""
+        self._home: asyncio.AbstractEventLoop | None = None
 
     # ---- for callers, on the event loop ----
 
@@ -130,9 +131,10 @@ class Journal:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the writer thread. Entries that were recorded before wait for it."""
+        """Start the writer thread. Entries that were recorded before wait for it. Call it on the event loop."""
         if self.running:
             return
+        self._home = asyncio.get_running_loop()
         self._stopping = self._ending = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -326,7 +328,9 @@ class Journal:
             self._chain.append(connection, audit)
 
     def _settle(self, outcome: _Outcome) -> None:
-        """Tell the callers, with one wake-up per event loop."""
+        """Tell the callers, with one wake-up per event loop. Listeners hear of usage before the callers go on."""
+        if self.on_usage:
+            self._tell_usage(outcome.done)
         self.statistics.entries += sum(1 for entry in outcome.done if entry.item is not None)
         if outcome.done and self._database.is_sqlite:
             self._unindexed = True
@@ -345,17 +349,25 @@ class Journal:
         for loop, futures in waiting.items():
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, futures)
-        if self.on_usage:
-            self._tell_usage(outcome.done)
 
     def _tell_usage(self, entries: list[_Entry]) -> None:
+        records: list[UsageRecord] = []
         for entry in entries:
-            records = entry.exchange.usage if entry.exchange is not None else ()
-            if isinstance(entry.item, UsageRecord):
-                records = (entry.item,)
-            for record in records:
-                for listener in self.on_usage:
+            if entry.exchange is not None:
+                records.extend(entry.exchange.usage)
+            elif isinstance(entry.item, UsageRecord):
+                records.append(entry.item)
+        if records and self._home is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody counts any more
+                self._home.call_soon_threadsafe(self._call_listeners, records)
+
+    def _call_listeners(self, records: list[UsageRecord]) -> None:
+        for listener in self.on_usage:
+            try:
+                for record in records:
                     listener(record)
+            except Exception:
+                log.exception("usage_listener_failed")
 
 
 def _resolve(futures: list[tuple[asyncio.Future[None], SecretaryError | None]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ai_secretary.llm import FinishReason, ToolCallRequest, Usage
 
+_NO_USAGE = Usage()
 SourceKind = Literal["faq", "flow", "model", "demo_model", "person", "phrase"]
 
 
@@ -90,7 +91,7 @@ class Final:
     """The end of a reply."""
 
     source: AnswerSource
-    usage: Usage = Usage()
+    usage: Usage = _NO_USAGE
     timings: Timings = Timings()
     finish_reason: FinishReason = "stop"
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ai_secretary.channels import Capabilities
 from ai_secretary.llm import ChatMessage, JsonObject, Sampling
 
+_TEXT_ONLY = Capabilities()
 Source = Literal["admin", "api", "telegram", "widget", "phone", "test"]
 """Where a conversation takes place; further channels name themselves."""
 
@@ -51,9 +52,11 @@ class Turn:
     """The last thing the person said."""
     source: str
     person: Person
-    capabilities: Capabilities = Capabilities()
+    capabilities: Capabilities = _TEXT_ONLY
     history: tuple[ChatMessage, ...] = ()
     """Earlier messages, oldest first, without the system prompt and without `text`."""
+    following: tuple[ChatMessage, ...] = ()
+    """What came after `text` already: the model's calls of the client's tools, and their results. The model goes on from there."""
     overrides: Overrides = Overrides()
     language: str = "en"
     """ISO 639-1 of this utterance, as detected."""

@@ -101,9 +101,7 @@ class Guard:
             ) from error
         finally:
             circuit.seconds += self.clock() - started
-        if circuit.consecutive:
-            circuit.consecutive = 0
-            self.on_recovery(owner, what)
+        self.succeeded(owner, what)
         return result
 
     def report(self, owner: str, what: str, error: BaseException) -> None:
@@ -119,6 +117,13 @@ class Guard:
         self.recent.append(failure)
         log.error("plugin_call_failed", owner=owner, what=what, error=f"{type(error).__name__}: {message}")
         self.on_failure(failure)
+
+    def succeeded(self, owner: str, what: str) -> None:
+        """A call that was made elsewhere came to a good end (see `report`)."""
+        circuit = self.circuits.get((owner, what))
+        if circuit is not None and circuit.consecutive:
+            circuit.consecutive = 0
+            self.on_recovery(owner, what)
 
     def is_resting(self, owner: str, what: str) -> bool:
         circuit = self.circuits.get((owner, what))
