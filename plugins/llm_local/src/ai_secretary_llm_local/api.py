@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ai_secretary.api.problems import ERRORS
-from ai_secretary.api.security import require
 from fastapi import APIRouter, Depends, Query
 
 from ai_secretary.access import Principal
+from ai_secretary.api.problems import ERRORS
+from ai_secretary.api.security import require
 from ai_secretary.errors import Forbidden
 from ai_secretary_llm_local.schemas import (
     CatalogueReply,

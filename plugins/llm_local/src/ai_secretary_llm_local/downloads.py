@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, Field, ValidationError
 
+from ai_secretary.errors import SecretaryError
 from ai_secretary.jobs import Job, JobContext, Jobs
 from ai_secretary_llm_local.catalogue import CatalogueEntry
 from ai_secretary_llm_local.errors import AlreadyThere, DownloadFailed
@@ -96,6 +97,8 @@ class Downloads:
         self._user_agent = user_agent
         self._on_finished = on_finished
         self._first_wait_s = first_wait_s
+        self.failures: dict[str, SecretaryError] = {}
+        """Why a job of this run failed, by its id: the job itself keeps only English words."""
 
     @property
     def hub(self) -> Hub:
@@ -121,6 +124,14 @@ class Downloads:
 
     async def carry_out(self, context: JobContext) -> dict[str, Any]:
         """The job's handler: goes on where an earlier run stopped. Raises `DownloadFailed`."""
+        self.failures.pop(context.id, None)
+        try:
+            return await self._carry_out(context)
+        except SecretaryError as error:
+            self.failures[context.id] = error
+            raise
+
+    async def _carry_out(self, context: JobContext) -> dict[str, Any]:
         try:
             order = Order.model_validate(context.payload)
         except ValidationError as error:
