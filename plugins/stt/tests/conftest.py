@@ -40,7 +40,7 @@ from ai_secretary_stt.plugin import SttPlugin
 from ai_secretary_stt.service import SttModels
 
 ENGLISH = "I would like to book an appointment for tomorrow morning. Do you have any free time at ten?"
-RUSSIAN = "Здравствуйте. Я хочу записаться на приём завтра утром."
+RUSSIAN = "Добрый день. Мне нужна помощь с заказом. Сколько стоит доставка в Москву?"
 
 
 def at(audio: Audio, sample_rate: int) -> Audio:
@@ -68,7 +68,7 @@ def english() -> Audio:
 
 @pytest.fixture(scope="session")
 def russian_speech(speech_folder: Path) -> Audio:
-    """Some 4 s by the Russian voice of festival."""
+    """Some 6 s by the Russian voice of festival."""
     target = speech_folder / "russian.wav"
     subprocess.run(
         ["text2wave", "-eval", "(voice_msu_ru_nsh_clunits)", "-o", str(target)],

@@ -105,7 +105,8 @@ class Engines:
         try:
             await self.worker(model).within(START_TIMEOUT_S).call("warm_up")
         except WorkerError as error:
-            log.warning("stt_warm_up_failed", model=model.id, error=error.message)
+            if error.code != "worker_stopped":  # somebody stopped it meanwhile
+                log.warning("stt_warm_up_failed", model=model.id, error=error.message)
 
     async def stop(self, model_id: str) -> None:
         worker = self._workers.pop(model_id, None)
