@@ -1,7 +1,7 @@
 """Make `assets/fonts/icons.woff2`: the Material Symbols Outlined glyphs that the house uses, out of the file that NiceGUI ships.
 
-    python ui/scripts/build_icons.py            # writes the font and assets/icons.txt
-    python ui/scripts/build_icons.py --check    # fails if a used icon is missing from the committed font
+python ui/scripts/build_icons.py            # writes the font and assets/icons.txt
+python ui/scripts/build_icons.py --check    # fails if a used icon is missing from the committed font
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ PLACES = re.compile(
     """
 )
 LITERAL = re.compile(r"""["']([a-z][a-z0-9_]{2,40})["']""")
-ICONISH = re.compile(r"icon|badge|stat\(|Page\(|MenuItem|note\(|row\(|empty\(|GROUPS|LOOK|health|button\(|glyph|add\(", re.IGNORECASE)
+ICONISH = re.compile(
+    r"icon|badge|stat\(|Page\(|MenuItem|note\(|row\(|empty\(|GROUPS|LOOK|health|button\(|glyph|add\(", re.IGNORECASE
+)
 """Lines on which any literal that is the name of an icon counts as one: too many icons cost bytes, a missing one a hole."""
 
 

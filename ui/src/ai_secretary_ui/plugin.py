@@ -27,7 +27,7 @@ PAGES = (
          ("conversation", "talk", "чат", "разговор", "диалог")),
     Page("plugins", "system", "Plugins", "extension", "ai_secretary_ui.pages.plugins:build", "plugins:read", 100,
          ("extensions", "плагины", "расширения")),
-    Page("users", "system", "Users & keys", "group", "ai_secretary_ui.pages.users:build", "users:read", 200,
+    Page("users", "system", "Users & keys", "group", "ai_secretary_ui.pages.users:build", "users:admin", 200,
          ("api key", "password", "пользователи", "ключи", "пароль", "роль")),
     Page("about", "system", "About", "info", "ai_secretary_ui.pages.about:build", "dashboard:read", 950,
          ("help", "version", "licence", "помощь", "версия", "о программе")),

@@ -74,7 +74,7 @@ class SettingsForm(Generic[M]):
 
     def _field(self, name: str, info: FieldInfo) -> None:
         annotation, optional = _plain(info.annotation)
-        label = self._translate(info.title) if info.title else name.replace("_", " ").capitalize()
+        label = self._translate(info.title or name.replace("_", " ").capitalize())
         hint = self._translate(info.description) if info.description else ""
         current = getattr(self._value, name)
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}

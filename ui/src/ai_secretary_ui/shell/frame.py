@@ -10,7 +10,7 @@ from nicegui.element import Element
 from ai_secretary.i18n import Translator
 from ai_secretary.pages import Group
 from ai_secretary_ui import pictures
-from ai_secretary_ui.components.base import MenuItem, el, icon, live_glyph, menu_items, svg
+from ai_secretary_ui.components.base import MenuItem, el, icon, menu_items, svg
 from ai_secretary_ui.shell import live
 from ai_secretary_ui.shell.navigation import GROUPS, Place, group_address, group_name
 from ai_secretary_ui.shell.session import Visitor

@@ -11,7 +11,7 @@ from nicegui import app as nicegui_app
 from nicegui import core, ui
 from nicegui.storage import Storage
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ai_secretary.access import SessionRevoked
@@ -31,7 +31,7 @@ _prepared: list[Assets] = []
 
 
 def install(app: FastAPI, application: Application) -> None:
-    """Mount the admin at `/ui`; `/` and `/admin/` lead there."""
+    """Mount the admin at `/ui`. The core leads browsers there from `/`."""
     house.enter(application)
     formatting.set_timezone(application.settings.timezone)
     if not _prepared:
@@ -50,13 +50,7 @@ def install(app: FastAPI, application: Application) -> None:
         session_middleware_kwargs={"session_cookie": "secretary_ui", "same_site": "lax", "path": MOUNT},
         show_welcome_message=False,
     )
-    for path in ("/", "/admin", "/admin/"):
-        app.router.routes.insert(0, Route(path, _to_admin, include_in_schema=False))
     application.bus.subscribe(SessionRevoked, session.end_sessions, owner="ui")
-
-
-async def _to_admin(_request: Request) -> Response:
-    return RedirectResponse("/ui/", 307)
 
 
 def _prepare_nicegui() -> None:

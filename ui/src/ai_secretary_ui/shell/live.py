@@ -61,7 +61,7 @@ board = LiveBoard()
 
 
 def chip(*, phone: bool) -> Element:
-    """"On the line: 2", hidden at 0."""
+    """ "On the line: 2", hidden at 0."""
     with el("as-lines", "a", href="/ui/#live") as element:
         live_glyph()
         label = ui.label("").classes("as-inline as-num")

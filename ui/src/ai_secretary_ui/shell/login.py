@@ -25,6 +25,7 @@ eye.addEventListener('click',()=>{const hidden=box.type==='password';box.type=hi
  eye.setAttribute('aria-pressed',hidden);eye.querySelector('.ms').textContent=hidden?'visibility_off':'visibility';box.focus()});
 form.addEventListener('submit',()=>{go.disabled=true;go.innerHTML='<span class="as-spin"></span>'+go.dataset.busy});
 addEventListener('pageshow',()=>{go.disabled=!!go.dataset.wait;go.textContent=go.dataset.text});
+document.querySelector('[data-language]').addEventListener('click',(e)=>{e.preventDefault();asLanguage(e.target.dataset.language)});
 const wait=document.querySelector('[data-seconds]');
 if(wait){let left=+wait.dataset.seconds;go.dataset.wait='1';go.disabled=true;const tick=setInterval(()=>{left-=1;wait.textContent=left;
  if(left<=0){clearInterval(tick);delete go.dataset.wait;go.disabled=false;wait.closest('.as-note').remove()}},1000)}
@@ -34,7 +35,9 @@ if(wait){let left=+wait.dataset.seconds;go.dataset.wait='1';go.disabled=true;con
 def safe_next(value: str) -> str:
     """A page of this admin to go on to; anything else leads to the dashboard."""
     parts = urlsplit(value)
-    inside = parts.path in {"/ui", "/ui/"} or (parts.path.startswith("/ui/") and not parts.path.startswith(("/ui/login", "/ui/_")))
+    inside = parts.path in {"/ui", "/ui/"} or (
+        parts.path.startswith("/ui/") and not parts.path.startswith(("/ui/login", "/ui/_"))
+    )
     if not value.startswith("/") or value.startswith("//") or "\\" in value or parts.scheme or parts.netloc or not inside:
         return "/ui/"
     return value
@@ -76,7 +79,9 @@ class LoginPages:
             seconds = max(1, round(error.retry_after or 60))
             return self._page(request, target, name, _("Too many attempts. The next one is possible in"), seconds, status=429)
         except Unauthenticated:
-            return self._page(request, target, name, _("The name or the password is not right. Check the keyboard layout."), status=401)
+            return self._page(
+                request, target, name, _("The name or the password is not right. Check the keyboard layout."), status=401
+            )
         except SecretaryError as error:
             return self._page(request, target, name, _.error(error), status=error.status)
         response = RedirectResponse(target, 303)
@@ -125,7 +130,9 @@ class LoginPages:
 <link rel="preload" href="{icon_font}" as="font" type="font/woff2" crossorigin>
 <style>@layer quasar,components;*{{box-sizing:border-box;margin:0;padding:0}}</style>
 <link rel="stylesheet" href="{self._assets.url("ui.css")}"></head><body><main class="as-login"><div class="as-loginbox">
-<div class="as-loginhead">{pictures.brand("")}<div><b>AI Secretary</b><small>{escape(_("Answers calls and messages"))}</small></div></div>
+<div class="as-loginhead">{pictures.brand("")}<div><b>AI Secretary</b><small>{
+            escape(_("Answers calls and messages"))
+        }</small></div></div>
 <form class="as-card as-loginform" method="post" action="/ui/login" novalidate><h1 class="as-h1">{escape(_("Log in"))}</h1>{note}
 <input type="hidden" name="next" value="{escape(target, quote=True)}">
 <div><label for="username">{escape(_("Name"))}</label><div class="in"><input id="username" name="username" autocomplete="username"
@@ -145,6 +152,6 @@ class LoginPages:
             )
         } <span class="as-mono">ai-secretary user password admin</span>.</p></details></form>
 <div class="as-loginfoot"><span>{escape(_("Nothing leaves this server without your key"))}</span>
-<a href="#" lang="{other}" onclick="asLanguage('{other}');return false">{"English" if other == "en" else "Русский"}</a></div>
+<a href="#" lang="{other}" data-language="{other}">{"English" if other == "en" else "Русский"}</a></div>
 </div></main><script>{SCRIPT}</script></body></html>"""
         return HTMLResponse(body, status, headers={"cache-control": "no-store"})

@@ -103,7 +103,10 @@ def _missing(place: Place | None) -> None:
     if place is not None:
         c.empty(
             _("This page is not open to you"),
-            _("“{page}” needs a permission that your role does not have. An administrator can change your role.", page=place.title),
+            _(
+                "“{page}” needs a permission that your role does not have. An administrator can change your role.",
+                page=place.title,
+            ),
             lambda: c.button(_("To the dashboard"), href="/ui/", kind="filled"),
             picture="broken",
         )

@@ -45,7 +45,12 @@ async def palette(request: Request) -> Response:
         )
     pages = places(application, visitor.principal)
     actions = [
-        {"icon": "add_comment", "label": _("New conversation"), "href": "/ui/chat?new=1", "words": "new chat разговор диалог чат"},
+        {
+            "icon": "add_comment",
+            "label": _("New conversation"),
+            "href": "/ui/chat?new=1",
+            "words": "new chat разговор диалог чат",
+        },
         {"icon": "record_voice_over", "label": _("Change the secretary's voice"), "href": "/ui/voices", "words": "voice голос"},
         {"icon": "sentiment_satisfied", "label": _("Change the persona"), "href": "/ui/llm", "words": "persona характер"},
         {"icon": "light_mode", "label": _("Theme: light"), "theme": "light", "words": "theme тема"},

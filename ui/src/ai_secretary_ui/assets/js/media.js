@@ -213,3 +213,29 @@
     }
   };
 })();
+/* Chat: the log stays at its end unless the reader scrolled up; Ctrl+M is the microphone. */
+(function () {
+  "use strict";
+  let follow = true;
+  const box = () => document.querySelector("[data-stick]");
+  window.asStick = (force) => {
+    if (force) follow = true;
+    const log = box();
+    if (log && follow) requestAnimationFrame(() => { log.scrollTop = log.scrollHeight; });
+  };
+  let watched = null;
+  setInterval(() => {
+    const log = box();
+    if (!log || log === watched) return;
+    watched = log;
+    log.addEventListener("scroll", () => { follow = log.scrollHeight - log.scrollTop - log.clientHeight < 80; }, { passive: true });
+    new ResizeObserver(() => window.asStick(false)).observe(log.firstElementChild || log);
+    window.asStick(true);
+  }, 400);
+  addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.code === "KeyM" && document.querySelector("[data-composer]")) {
+      event.preventDefault();
+      window.asMic.toggle("");
+    }
+  }, true);
+})();

@@ -217,3 +217,4 @@
     }).observe(popup, { attributes: true });
   });
 })();
+document.addEventListener("visibilitychange", () => { if (window.emitEvent && window.socket) window.emitEvent("as-visible", document.visibilityState === "visible"); });
