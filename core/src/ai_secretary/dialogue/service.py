@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Literal
@@ -24,7 +24,6 @@ from ai_secretary.dialogue.turn_locks import TurnLocks
 from ai_secretary.dialogue.turns import OpenTurn, TurnOpener
 from ai_secretary.errors import ProviderError, SecretaryError
 from ai_secretary.ids import new_id
-from ai_secretary.llm import ChatMessage
 from ai_secretary.plugins.guard import Guard
 from ai_secretary.plugins.registrars import StageEntry
 from ai_secretary.plugins.registries import Registries
@@ -52,7 +51,6 @@ class Dialogue:
         self._keeper = Keeper(journal)
         self._opener = TurnOpener(
             conversations,
-            journal.threads,
             timezone=settings.timezone if settings is not None else "UTC",
             language=settings.language if settings is not None else "ru",
         )
@@ -163,37 +161,6 @@ class Dialogue:
                 yield opened, stream
             finally:
                 await stream.aclose()  # type: ignore[attr-defined]  # an async generator
-
-    async def answer(
-        self,
-        history: Sequence[ChatMessage],
-        text: str,
-        *,
-        person: Person,
-        source: str,
-        owner_id: str | None = None,
-        overrides: Overrides | None = None,
-        capabilities: Capabilities | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> AsyncIterator[ReplyEvent | Stored]:
-        """A turn of a client that sends the whole history each time (`/v1` with a persona). It is kept like any conversation:
-        a history that was seen before goes on in its conversation. System messages of the client become instructions."""
-        opened = self._opener.open_stateless(
-            history,
-            text,
-            person=person,
-            source=source,
-            owner_id=owner_id,
-            overrides=overrides,
-            capabilities=capabilities,
-            metadata=metadata,
-        )
-        stream = self._stream(opened, None)
-        try:
-            async for item in stream:
-                yield item
-        finally:
-            await stream.aclose()  # type: ignore[attr-defined]  # an async generator
 
     async def _stream(self, opened: OpenTurn, delivered: Callable[[], str] | None) -> AsyncIterator[ReplyEvent | Stored]:
         received: list[str] = []

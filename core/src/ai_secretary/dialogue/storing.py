@@ -10,12 +10,10 @@ from typing import Any, Literal
 
 from ai_secretary.audit.event import AuditEvent
 from ai_secretary.conversations import Exchange, Journal, Message, MessageRecord, MessageSource, UsageRecord
-from ai_secretary.conversations.threads import Thread
 from ai_secretary.conversations.wire import title_of
 from ai_secretary.dialogue.events import Final, Timings, ToolCall
-from ai_secretary.dialogue.turns import OpenTurn, begun
-from ai_secretary.errors import Conflict, SecretaryError
-from ai_secretary.ids import new_id
+from ai_secretary.dialogue.turns import OpenTurn
+from ai_secretary.errors import SecretaryError
 from ai_secretary.llm import Usage
 
 
@@ -94,28 +92,8 @@ class Keeper:
                 turn.conversation_id, user.parent_id, "user", user.content, user.id, created_at=user.created_at
             )
             exchange.messages = (question, assistant)
-        try:
-            await self._journal.record(exchange)
-        except Conflict:
-            if opened.history is None or opened.conversation is not None:
-                raise
-            self._begin_anew(opened, exchange)
-            await self._journal.record(exchange)
-        if opened.history is not None and status == "ok":
-            opened.history.add("assistant", text)
-            self._journal.threads.remember(opened.history, Thread(exchange.conversation_id, assistant.id))
+        await self._journal.record(exchange)
         return Stored(exchange.conversation_id, user, _message_of(assistant), error)
-
-    def _begin_anew(self, opened: OpenTurn, exchange: Exchange) -> None:
-        """The conversation of a stateless client was deleted meanwhile: keep the exchange as a new one."""
-        self._journal.threads.forget_conversation(exchange.conversation_id)
-        fresh = new_id("conv")
-        turn = opened.turn
-        exchange.conversation_id = fresh
-        exchange.conversation = begun(fresh, turn.person, turn.source, None, opened.owner_id, turn.overrides)
-        for message in exchange.messages:
-            message.conversation_id = fresh
-        exchange.messages[0].parent_id = None
 
     @staticmethod
     def _usage(opened: OpenTurn, final: Final | None, elapsed_ms: float) -> tuple[UsageRecord, ...]:

@@ -56,7 +56,7 @@ class Turn:
     history: tuple[ChatMessage, ...] = ()
     """Earlier messages, oldest first, without the system prompt and without `text`."""
     following: tuple[ChatMessage, ...] = ()
-    """What came after `text` already: the model's calls of the client's tools, and their results. The model goes on from there."""
+    """What came after `text` already: calls of the client's tools and their results. The model goes on from there."""
     overrides: Overrides = Overrides()
     language: str = "en"
     """ISO 639-1 of this utterance, as detected."""

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from ai_secretary.channels import Capabilities
 from ai_secretary.conversations import Conversation, ConversationRecord, Conversations, Message, Visibility
-from ai_secretary.conversations.threads import Fingerprint, Threads
 from ai_secretary.dialogue.language import detect
 from ai_secretary.dialogue.parameters import merge, parse_sampling
 from ai_secretary.dialogue.turn import Overrides, Person, Turn
@@ -36,8 +35,6 @@ class OpenTurn:
     owner_id: str | None
     assistant_id: str = field(default_factory=lambda: new_id("msg"))
     started: float = field(default_factory=time.perf_counter)
-    history: Fingerprint | None = None
-    """Of a stateless client."""
 
     @property
     def conversation_id(self) -> str:
@@ -47,9 +44,8 @@ class OpenTurn:
 class TurnOpener:
     """Reads; stores nothing."""
 
-    def __init__(self, conversations: Conversations, threads: Threads, *, timezone: str, language: str) -> None:
+    def __init__(self, conversations: Conversations, *, timezone: str, language: str) -> None:
         self._conversations = conversations
-        self._threads = threads
         self._timezone = timezone
         self._language = language
 
@@ -160,36 +156,6 @@ class TurnOpener:
             language=detect(text, prior or person.language or self._language),
             timezone=person.timezone or self._timezone,
             metadata=metadata or {},
-        )
-
-    def open_stateless(
-        self,
-        history: Sequence[ChatMessage],
-        text: str,
-        *,
-        person: Person,
-        source: str,
-        owner_id: str | None,
-        overrides: Overrides | None,
-        capabilities: Capabilities | None,
-        metadata: Mapping[str, Any] | None,
-    ) -> OpenTurn:
-        """The history comes from the client; if it was seen before, the turn belongs to that conversation."""
-        said = [message for message in history if message.role not in ("system", "developer")]
-        before = Fingerprint(owner_id, ((message.role, message.text) for message in said))
-        thread = self._threads.find(before)
-        before.add("user", text)
-        conversation_id = thread.conversation_id if thread else new_id("conv")
-        overrides = overrides or Overrides()
-        turn = self._turn(conversation_id, text, person, source, tuple(said), overrides, capabilities, metadata, None)
-        turn.instructions = tuple(message.text for message in history if message.role in ("system", "developer") and message.text)
-        return OpenTurn(
-            turn,
-            Message(new_id("msg"), conversation_id, thread.head_id if thread else None, "user", text),
-            is_new_message=True,
-            conversation=None if thread else begun(conversation_id, person, source, None, owner_id, overrides),
-            owner_id=owner_id,
-            history=before,
         )
 
 
