@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from babel.messages.pofile import read_po
@@ -49,19 +49,36 @@ def callee(call: ast.Call) -> str:
     return ""
 
 
-def of_call(call: ast.Call) -> Iterator[str]:
+def own_errors(trees: Sequence[ast.Module]) -> set[str]:
+    """Names of a package's classes that derive from the errors of the house, directly or not."""
+    bases: dict[str, set[str]] = {}
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases.setdefault(node.name, set()).update(
+                    base.id if isinstance(base, ast.Name) else base.attr
+                    for base in node.bases
+                    if isinstance(base, (ast.Name, ast.Attribute))
+                )
+    found: set[str] = set()
+    while more := {name for name, parents in bases.items() if name not in found and parents & (ERRORS | found)}:
+        found |= more
+    return found
+
+
+def of_call(call: ast.Call, errors: set[str]) -> Iterator[str]:
     name, arguments = callee(call), call.args
     if (
         (name in {"_", "N_", "translate"} and arguments)
         or (name == "plural" and len(arguments) >= 2)
-        or (name in ERRORS and arguments)
+        or (name in errors and arguments)
     ):
         yield from literals(arguments[0])
     for index in POSITIONAL.get(name, ()):
         if len(arguments) > index:
             yield from literals(arguments[index])
     wanted = set(BY_KEYWORD.get(name, ()))
-    if name in ERRORS or name == "Health":
+    if name in errors or name == "Health":
         wanted |= {"hint", "summary"}
     if isinstance(call.func, ast.Attribute) and name in METHODS_WITH_TITLE:
         wanted |= {"title"}
@@ -73,13 +90,17 @@ def of_call(call: ast.Call) -> Iterator[str]:
 def messages(folder: Path) -> dict[str, str]:
     """Message id → where it was seen first."""
     found: dict[str, str] = {}
-    for path in sorted(folder.rglob("*.py")):
-        if {"tests", "migrations", "testing", "templates"} & set(path.relative_to(folder).parts):
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {"tests", "migrations", "testing", "templates"}
+    trees = {
+        path: ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.rglob("*.py"))
+        if not skipped & set(path.relative_to(folder).parts)
+    }
+    errors = ERRORS | own_errors(list(trees.values()))
+    for path, tree in trees.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
-                for text in of_call(node):
+                for text in of_call(node, errors):
                     if re.search(r"[A-Za-z]{2}", text):
                         found.setdefault(text, f"{path.relative_to(ROOT)}:{node.lineno}")
     return found

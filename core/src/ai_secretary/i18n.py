@@ -40,6 +40,11 @@ def current_language() -> str:
     return "en"
 
 
+def N_(message: str) -> str:
+    """Mark a message id that is kept in a constant and translated later, where it is shown."""
+    return message
+
+
 def register_catalogue(domain: str, folder: Traversable) -> None:
     """`folder` holds `ru.po` (and others); English is the source and needs none."""
     _folders[domain] = folder
