@@ -64,8 +64,7 @@ class PiperEngine:
             speaker_id=speaker, length_scale=length_scale, noise_scale=noise_scale, noise_w_scale=noise_w, volume=volume
         )
         pause = b"\0\0" * int(silence_s * voice.config.sample_rate)
-        # Double brackets would be read as phonemes instead of text.
-        sentences = iter(voice.synthesize(text.replace("[[", "[ [").replace("]]", "] ]"), config))
+        sentences = iter(voice.synthesize(text, config))
         waiting = b""
         while True:
             with self._turns:

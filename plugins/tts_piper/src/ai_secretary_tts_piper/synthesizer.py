@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _DEADLINE_S: Final = 60.0
 """To the first sentence and between two; loading a voice on a busy machine takes seconds."""
+_SOUNDLESS: Final = frozenset({"Cc", "Cs", "Co", "Cn"})
 _ENDED: Final = frozenset({"worker_crashed", "worker_stopped"})
 
 
@@ -34,7 +36,8 @@ class PiperSynthesizer:
     async def synthesize(self, text: str, options: VoiceOptions) -> AsyncGenerator[AudioChunk, None]:
         """One chunk per sentence, each as soon as it is made; nothing for a text without anything to say."""
         parameters = speaking(self._file, self._voices.options(), self._voices.settings(self._file.name), options)
-        if not any(character.isalnum() for character in text):
+        text = sayable(text)
+        if not text:
             return
         for last_try in (False, True):
             spoken = False
@@ -48,6 +51,13 @@ class PiperSynthesizer:
                 # Nothing was heard yet, so a fresh process may say it from the beginning.
                 if spoken or last_try or error.code not in _ENDED:
                     raise
+
+
+def sayable(text: str) -> str:
+    """Without what upsets the pronouncer: control characters, lone surrogates, `[[phonemes]]`. Empty: nothing to say."""
+    text = "".join(" " if unicodedata.category(character) in _SOUNDLESS else character for character in text)
+    text = text.replace("[[", "[ [").replace("]]", "] ]").strip()
+    return text if any(character.isalnum() for character in text) else ""
 
 
 def speaking(file: VoiceFile, options: PiperOptions, stored: VoiceSettings, asked: VoiceOptions) -> Mapping[str, Any]:
