@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from ai_secretary.api.security import require
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 
+from ai_secretary.api.security import require
 from ai_secretary.errors import InvalidInput, TooLarge
 from ai_secretary.i18n import Translator
 from ai_secretary_faq.actions import FaqActions

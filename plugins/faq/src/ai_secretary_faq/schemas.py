@@ -17,22 +17,23 @@ Keyword = Annotated[str, Field(max_length=1000)]
 class EntryIn(BaseModel):
     """A new entry."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    question: str = Field(max_length=4 * QUESTION_LENGTH, description="At least two letters or digits, at most 500 characters")
-    answer: str = Field(
-        max_length=4 * ANSWER_LENGTH,
-        description="May hold {current_time}, {current_date} and {day_of_week}; at most 10,000 characters",
-    )
-    keywords: list[Keyword] = Field(default_factory=list, max_length=4 * KEYWORDS, description="Words or phrases that lead here")
-    language: str | None = Field(None, max_length=20, description="ISO 639-1: answer only in this language; null: in every one")
+    question: str = Field(max_length=4 * QUESTION_LENGTH)
+    """At least two letters or digits, at most 500 characters."""
+    answer: str = Field(max_length=4 * ANSWER_LENGTH)
+    """May hold {current_time}, {current_date} and {day_of_week}; at most 10,000 characters."""
+    keywords: list[Keyword] = Field(default_factory=list, max_length=4 * KEYWORDS)
+    """Words or phrases that lead here."""
+    language: str | None = Field(None, max_length=20)
+    """ISO 639-1: answer only in this language; null: in every one."""
     enabled: bool = True
 
 
 class EntryPatch(BaseModel):
     """Fields that are left out stay as they are; null clears `keywords` and `language`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     question: str | None = Field(None, max_length=4 * QUESTION_LENGTH)
     answer: str | None = Field(None, max_length=4 * ANSWER_LENGTH)
@@ -80,20 +81,27 @@ class TestIn(BaseModel):
     """Something that a person might say."""
 
     __test__ = False
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     text: str = Field(max_length=20_000)
-    language: str | None = Field(None, max_length=20, description="ISO 639-1; default: detected by the letters")
-    timezone: str | None = Field(None, max_length=60, description="IANA name; default: the installation's")
+    language: str | None = Field(None, max_length=20)
+    """ISO 639-1; default: detected by the letters."""
+    timezone: str | None = Field(None, max_length=60)
+    """IANA name; default: the installation's."""
 
 
 class CandidateOut(BaseModel):
     """An entry that came into question, with what speaks for it and what against."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     id: str
     question: str
     how: How
-    score: float = Field(description="0–1")
-    needed: float = Field(description="0–1: what the score had to reach")
+    score: float
+    """0–1."""
+    needed: float
+    """0–1: what the score had to reach."""
     verdict: Verdict
     keyword: str = ""
     common: list[str]
@@ -118,9 +126,11 @@ class CandidateOut(BaseModel):
 
 class TestOut(BaseModel):
     __test__ = False
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     match: EntryOut | None
-    answer: str | None = Field(description="With the placeholders filled")
+    answer: str | None
+    """With the placeholders filled."""
     how: How | None
     score: float | None
     reason: Literal["matched", "too_short", "too_long", "nothing_similar", "off", "empty"]

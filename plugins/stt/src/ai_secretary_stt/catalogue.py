@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ai_secretary.i18n import N_
 from ai_secretary_stt.library import Engine
 
 
@@ -29,40 +30,40 @@ class Downloadable:
 CATALOGUE: Final = (
     Downloadable(
         "whisper/tiny", "whisper", "whisper-tiny", "Systran/faster-whisper-tiny", None, 78, 210,
-        "Fastest; makes mistakes in Russian",
+        N_("Fastest; makes mistakes in Russian"),
     ),
     Downloadable(
         "whisper/base", "whisper", "whisper-base", "Systran/faster-whisper-base", None, 148, 350,
-        "The embedded model; good for clear speech",
+        N_("The embedded model; good for clear speech"),
     ),
     Downloadable(
         "whisper/small", "whisper", "whisper-small", "Systran/faster-whisper-small", None, 486, 750,
-        "Noticeably better, three times slower than base",
+        N_("Noticeably better, three times slower than base"),
     ),
     Downloadable(
         "whisper/medium", "whisper", "whisper-medium", "Systran/faster-whisper-medium", None, 1530, 2100,
-        "Very good; needs a fast processor",
+        N_("Very good; needs a fast processor"),
     ),
     Downloadable(
         "whisper/large-v3-turbo", "whisper", "whisper-large-v3-turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
         None, 1620, 2300,
-        "Best of all for Russian; needs a fast processor",
+        N_("Best of all for Russian; needs a fast processor"),
     ),
     Downloadable(
         "vosk/small-ru-0.22", "vosk", "vosk-model-small-ru-0.22", "vosk-model-small-ru-0.22", ("ru",), 45, 250,
-        "Russian, writes along; enough for short answers on the phone",
+        N_("Russian, writes along; enough for short answers on the phone"),
     ),
     Downloadable(
         "vosk/ru-0.42", "vosk", "vosk-model-ru-0.42", "vosk-model-ru-0.42", ("ru",), 1850, 5500,
-        "Russian, writes along; the most exact of the Vosk models",
+        N_("Russian, writes along; the most exact of the Vosk models"),
     ),
     Downloadable(
         "vosk/small-en-us-0.15", "vosk", "vosk-model-small-en-us-0.15", "vosk-model-small-en-us-0.15", ("en",), 40, 250,
-        "English, writes along; enough for short answers on the phone",
+        N_("English, writes along; enough for short answers on the phone"),
     ),
     Downloadable(
         "vosk/en-us-0.22", "vosk", "vosk-model-en-us-0.22", "vosk-model-en-us-0.22", ("en",), 1850, 5500,
-        "English, writes along; the most exact of the Vosk models",
+        N_("English, writes along; the most exact of the Vosk models"),
     ),
 )  # fmt: skip
 

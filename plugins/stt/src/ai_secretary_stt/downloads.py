@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ai_secretary.errors import Conflict, NotFound
+from ai_secretary.i18n import N_
 from ai_secretary.jobs import Job, JobContext, Jobs
 from ai_secretary.jobs.types import JobStopped
 from ai_secretary_stt.archives import unpack
@@ -133,7 +134,7 @@ class Downloads:
 
         path = await transfer.fetch(archive, place, progress, job.raise_if_stopping)
         unpacked = place / "unpacked"
-        await job.progress(known.size or 1, known.size or 1, "Unpacking")
+        await job.progress(known.size or 1, known.size or 1, N_("Unpacking"))
         await asyncio.to_thread(shutil.rmtree, unpacked, ignore_errors=True)
 
         def stop_if_asked(_done: int, _total: int) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from ai_secretary.i18n import N_
 from ai_secretary.plugins import TaskOwner
 from ai_secretary.speech import EngineState
 from ai_secretary.workers import Worker, WorkerError
@@ -88,8 +89,8 @@ class Engines:
 
     def status(self, model: StoredModel) -> EngineStatus:
         """How a model is right now; without I/O."""
-        if (module := self._missing.get(model.engine)) is not None:
-            return EngineStatus("unavailable", f"The library {module} is not installed")
+        if model.engine in self._missing:
+            return EngineStatus("unavailable", N_("The engine’s library is not installed. Install the speech plugin again"))
         worker = self._workers.get(model.id)
         loaded_in = self._load_seconds.get(model.id)
         if worker is None or worker.state == "stopped":

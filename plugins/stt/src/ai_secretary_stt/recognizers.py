@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ai_secretary.errors import InvalidInput
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_
 from ai_secretary.ids import new_id
 from ai_secretary.plugins import TaskOwner
 from ai_secretary.speech import (
@@ -23,8 +23,6 @@ from ai_secretary_stt.engines import Engines
 from ai_secretary_stt.library import Engine, Library, StoredModel
 from ai_secretary_stt.options import SttOptions
 from ai_secretary_stt.streams import VoskStream, utterances_to_transcript
-
-_ = Translator("stt")
 
 _LONGEST_S = 4 * 3600
 """Seconds of audio in one recording."""
@@ -46,9 +44,9 @@ def info_of(model: StoredModel, engines: Engines) -> RecognizerInfo:
         state=status.state,
         reason=status.reason,
         description=(
-            "Listens to a whole phrase at once; exact, with punctuation"
+            N_("Listens to a whole phrase at once; exact, with punctuation")
             if model.engine == "whisper"
-            else "Writes along while a person speaks; one language, no punctuation"
+            else N_("Writes along while a person speaks; one language, no punctuation")
         ),
         size_bytes=model.size_bytes,
     )

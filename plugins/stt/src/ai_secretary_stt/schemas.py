@@ -13,11 +13,14 @@ from ai_secretary_stt.service import Listed, Offered
 class ModelOut(BaseModel):
     """A model on this machine."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     id: str
     engine: Literal["whisper", "vosk"]
     name: str
     title: str
-    languages: list[str] | None = Field(description="ISO 639-1; null: many")
+    languages: list[str] | None
+    """ISO 639-1; null: many."""
     streaming: bool
     state: Literal["ready", "loading", "idle", "unavailable"]
     reason: str
@@ -99,13 +102,17 @@ class OfferOut(BaseModel):
 
 
 class ModelsOut(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     models_dir: str
     models: list[ModelOut]
     catalogue: list[OfferOut]
-    download_url: str = Field(description="Where Vosk models come from, for those who prefer to put them there by hand")
+    download_url: str
+    """Where Vosk models come from, for those who prefer to put them there by hand."""
 
 
 class DownloadIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    model: str = Field(max_length=120, description="Id of the catalogue, for instance whisper/small")
+    model: str = Field(max_length=120)
+    """Id of the catalogue, for instance whisper/small."""
