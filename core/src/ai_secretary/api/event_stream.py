@@ -14,7 +14,7 @@ KEEP_ALIVE_S = 15.0
 DONE = b"data: [DONE]\n\n"
 _ALIVE = b": keep-alive\n\n"
 _encoder = msgspec.json.Encoder(enc_hook=str)
-_closing: set[asyncio.Future[None]] = set()
+_ending: set[asyncio.Future[None]] = set()
 
 Close = Callable[[], Awaitable[None]]
 
@@ -24,61 +24,60 @@ def event(data: dict[str, Any]) -> bytes:
     return b"data: " + _encoder.encode(data) + b"\n\n"
 
 
-async def kept_alive(events: AsyncIterator[bytes], *, every_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
-    """`events` with a comment wherever nothing came for `every_s` seconds. Closing it closes `events`."""
-    pending: asyncio.Task[bytes] | None = None
-    try:
-        while True:
-            pending = asyncio.ensure_future(_next(events))
-            while not (await asyncio.wait({pending}, timeout=every_s))[0]:
-                yield _ALIVE
-            try:
-                item = pending.result()
-            except StopAsyncIteration:
-                return
-            yield item
-    finally:
-        await _undisturbed(_close(pending, events))
+class KeptAlive(AsyncIterator[bytes]):
+    """Events with a comment wherever nothing came for `every_s` seconds. Closing it closes them."""
 
+    def __init__(self, events: AsyncIterator[bytes], *, every_s: float = KEEP_ALIVE_S) -> None:
+        self._events: Any = events
+        self._every_s = every_s
+        self._pending: asyncio.Task[bytes] | None = None
 
-async def _next(events: AsyncIterator[bytes]) -> bytes:
-    return await anext(events)
+    def __aiter__(self) -> KeptAlive:
+        return self
 
+    async def __anext__(self) -> bytes:
+        if self._pending is None:
+            self._pending = asyncio.ensure_future(self._next())
+        if not (await asyncio.wait({self._pending}, timeout=self._every_s))[0]:
+            return _ALIVE
+        done, self._pending = self._pending, None
+        return done.result()
 
-async def _close(pending: asyncio.Task[bytes] | None, events: AsyncIterator[bytes]) -> None:
-    if pending is not None and not pending.done():
-        pending.cancel()
-        await asyncio.wait({pending})
-    await events.aclose()  # type: ignore[attr-defined]  # an async generator
+    async def _next(self) -> bytes:
+        found: bytes = await anext(self._events)
+        return found
 
-
-async def _undisturbed(closing: Awaitable[None]) -> None:
-    """The server cancels a request whose client has left, at every wait anew; closing goes on all the same."""
-    task = asyncio.ensure_future(closing)
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)
-    await asyncio.shield(task)
+    async def aclose(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
+            await asyncio.wait({pending})
+        await self._events.aclose()
 
 
 class EventStreamResponse(StreamingResponse):
     """Calls `close` when the response is over, also if the client left before the first event was asked for."""
 
     def __init__(self, events: AsyncIterator[bytes], *, close: Close | None = None, every_s: float = KEEP_ALIVE_S) -> None:
-        self._events = kept_alive(events, every_s=every_s)
+        self._events = KeptAlive(events, every_s=every_s)
+        self._close = close
         super().__init__(
             self._events,
             media_type="text/event-stream; charset=utf-8",
             headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
         )
-        self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await _undisturbed(self._end())
+            # The server cancels a request whose client has left, at every wait anew; the end goes on all the same.
+            task = asyncio.ensure_future(self._end())
+            _ending.add(task)
+            task.add_done_callback(_ending.discard)
+            await asyncio.shield(task)
 
     async def _end(self) -> None:
-        await self._events.aclose()  # type: ignore[attr-defined]  # an async generator
+        await self._events.aclose()
         if self._close is not None:
             await self._close()

@@ -54,7 +54,10 @@ class Container(containers.DeclarativeContainer):
     access = providers.Singleton(Access, database, vault, bus, audit, limits)
     jobs = providers.Singleton(Jobs, database, registries, bus, providers.Callable(jobs_url, settings))
     conversations = providers.Singleton(Conversations, database)
-    personas = providers.Singleton(Personas, database, preferences, bus)
-    router = providers.Singleton(ModelRouter, registries, preferences, bus)
-    dialogue = providers.Singleton(Dialogue, registries, preferences, personas, router, conversations, journal)
+    personas = providers.Singleton(Personas, database, preferences, bus, settings.provided.persona)
+    router = providers.Singleton(ModelRouter, registries, preferences, bus, settings.provided.llm_backend)
+    dialogue = providers.Singleton(
+        Dialogue, registries, preferences, personas, router, conversations, journal,
+        settings=settings, guard=guard, budget=access.provided.check_budget,
+    )  # fmt: skip
     voice = providers.Singleton(Voice, registries, preferences, database, journal)
