@@ -98,6 +98,10 @@ class FaqActions:
         await self._changed("faq.restore", entry.id, {"question": entry.question})
         return restored
 
+    async def save_options(self, options: FaqOptions) -> None:
+        await self._context.save_options(options)
+        self._context.audit.record(AuditEvent(action="faq.options", resource="faq", details=options.model_dump()))
+
     async def reload(self) -> int:
         """Read the entries again, as after a change made directly in the database."""
         count = await self.catalogue.refresh()
