@@ -214,6 +214,7 @@ async def test_the_reason_why_an_engine_cannot_start_reaches_the_caller(make_wor
     with pytest.raises(WorkerError) as again:  # at once, without another try
         await worker.call("greet", name="x")
     assert again.value.retry_after is not None
+    assert 0 < worker.retry_in <= 0.24
 
 
 @pytest.mark.parametrize(

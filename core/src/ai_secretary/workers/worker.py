@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Literal
 
@@ -90,6 +91,11 @@ class Worker:
     @property
     def pid(self) -> int | None:
         return self._child.pid if self._child is not None else None
+
+    @property
+    def retry_in(self) -> float:
+        """Seconds until a failed worker will try again when it is called; 0: at the next call."""
+        return max(0.0, self._retry_at - time.monotonic())
 
     @property
     def active(self) -> int:
@@ -218,7 +224,7 @@ class Worker:
                 await child.writable.wait()
             return child
         loop = asyncio.get_running_loop()
-        pause = self._retry_at - loop.time()
+        pause = self.retry_in
         if self.state in ("restarting", "failed") and pause > (_PATIENCE_S if self.state == "restarting" else 0):
             raise WorkerError(
                 "The engine {worker} is not running: {reason}",
@@ -248,13 +254,13 @@ class Worker:
                 child = await self._launch()
             except WorkerError as error:
                 self._failures += 1
-                self._retry_at = loop.time() + self._pause()
+                self._retry_at = time.monotonic() + self._pause()
                 again = was_ready and self._failures < _MOST_FAILURES
                 self._enter("restarting" if again else "failed", str(error.params["reason"]))
                 self._settle(error)
                 if not again:
                     return
-                await asyncio.sleep(self._retry_at - loop.time())
+                await asyncio.sleep(self.retry_in)
                 continue
             was_ready = True
             self._retry_at = 0.0
@@ -272,10 +278,10 @@ class Worker:
             self._child = None
             self.restarts += 1
             self._failures = 1 if loop.time() - started > _STABLE_S else self._failures + 1
-            self._retry_at = loop.time() + self._pause()
+            self._retry_at = time.monotonic() + self._pause()
             log.warning("worker_crashed", worker=self.name, reason=why, output=child.output_tail, restart_in=self._pause())
             self._enter("restarting", why)
-            await asyncio.sleep(self._retry_at - loop.time())
+            await asyncio.sleep(self.retry_in)
 
     def _pause(self) -> float:
         pause = min(_FIRST_PAUSE_S * 2.0 ** (self._failures - 1), _LONGEST_PAUSE_S)

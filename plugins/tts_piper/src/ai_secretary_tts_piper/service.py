@@ -100,7 +100,7 @@ class PiperVoices:
         broken = self._broken.get(file.name)
         if broken is not None and broken[0] == file.modified:
             return "unavailable", _.error(broken[1])
-        if self.worker.state == "failed":
+        if self.worker.state == "failed" and self.worker.retry_in > 0:
             return "unavailable", _("Piper cannot start: {reason}", reason=self.worker.reason)
         if file.name in self._loading:
             return "loading", ""
