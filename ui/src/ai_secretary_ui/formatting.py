@@ -16,6 +16,8 @@ _MONTHS_RU = (
 _DAYS_RU = ("Понедельник", "Вторник", "Среда", "Четверг", "Пятница", "Суббота", "Воскресенье")
 _SHORT_DAYS_RU = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
 
+_UNITS_RU = {"s": "с", "B": "Б", "KB": "КБ", "MB": "МБ", "GB": "ГБ", "K": "тыс.", "M": "млн", "kHz": "кГц", "tok/s": "ток/с"}
+
 _zone: list[ZoneInfo] = [ZoneInfo("UTC")]
 
 
@@ -32,6 +34,11 @@ def _russian() -> bool:
     return current_language() == "ru"
 
 
+def unit(symbol: str) -> str:
+    """A unit's symbol: "MB" or "МБ"."""
+    return _UNITS_RU.get(symbol, symbol) if _russian() else symbol
+
+
 def number(value: float, digits: int = 0) -> str:
     """`12400` → "12 400" or "12,400"; `digits` after the decimal sign."""
     shown = f"{abs(value):,.{digits}f}"
@@ -42,7 +49,7 @@ def number(value: float, digits: int = 0) -> str:
 
 def seconds(value: float) -> str:
     """`0.94` → "0,94 с" or "0.94 s"."""
-    return f"{number(value, 2 if value < 10 else 1)}{NBSP}{_('s')}"
+    return f"{number(value, 2 if value < 10 else 1)}{NBSP}{unit('s')}"
 
 
 def milliseconds(value: float) -> str:
@@ -56,11 +63,11 @@ def percent(value: float) -> str:
 
 def size(value: float) -> str:
     """Bytes → "63 MB" or "4,6 ГБ" (powers of 1000)."""
-    for limit, unit in ((1e9, _("GB")), (1e6, _("MB")), (1e3, _("KB"))):
+    for limit, name in ((1e9, unit("GB")), (1e6, unit("MB")), (1e3, unit("KB"))):
         if value >= limit:
             amount = value / limit
-            return f"{number(amount, 0 if amount >= 100 or amount == int(amount) else 1)}{NBSP}{unit}"
-    return f"{number(value)}{NBSP}{_('B')}"
+            return f"{number(amount, 0 if amount >= 100 or amount == int(amount) else 1)}{NBSP}{name}"
+    return f"{number(value)}{NBSP}{unit('B')}"
 
 
 def dollars(value: float) -> str:
@@ -71,10 +78,10 @@ def dollars(value: float) -> str:
 
 def compact(value: float) -> str:
     """`412300` → "412 тыс." or "412K"."""
-    for limit, unit in ((1e6, _("M")), (1e3, _("K"))):
+    for limit, name in ((1e6, unit("M")), (1e3, unit("K"))):
         if value >= limit:
             amount = value / limit
-            return f"{number(amount, 0 if amount >= 100 else 1)}{NBSP if _russian() else ''}{unit}"
+            return f"{number(amount, 0 if amount >= 100 else 1)}{NBSP if _russian() else ''}{name}"
     return number(value)
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import house
 
 _ = Translator("ui")
 
 SOURCES: dict[str, tuple[str, str]] = {
-    "admin": ("science", "Test"),
-    "test": ("science", "Test"),
-    "api": ("api", "API"),
-    "telegram": ("send", "Telegram"),
-    "widget": ("language", "Site"),
-    "phone": ("call", "Phone"),
+    "admin": ("science", N_("Test")),
+    "test": ("science", N_("Test")),
+    "api": ("api", N_("API")),
+    "telegram": ("send", N_("Telegram")),
+    "widget": ("language", N_("Site")),
+    "phone": ("call", N_("Phone")),
 }
 """Icon and name (message id) by source of a conversation."""
 
-LANGUAGES: dict[str, str] = {"ru": "Russian", "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian"}
+LANGUAGES: dict[str, str] = {
+    "ru": N_("Russian"),
+    "en": N_("English"),
+    "de": N_("German"),
+    "fr": N_("French"),
+    "es": N_("Spanish"),
+    "it": N_("Italian"),
+}
 
 
 def source_icon(source: str) -> str:

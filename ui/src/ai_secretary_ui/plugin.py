@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
+from ai_secretary.i18n import N_
 from ai_secretary.pages import Page
 from ai_secretary.plugins import Manifest, Plugin, hookimpl
 from ai_secretary.plugins import registrars as r
@@ -15,21 +16,21 @@ if TYPE_CHECKING:
     from ai_secretary.app import Application
 
 PAGES = (
-    Page("dashboard", "monitoring", "Dashboard", "monitoring", "ai_secretary_ui.pages.dashboard:build", "dashboard:read", 100,
+    Page("dashboard", "monitoring", N_("Dashboard"), "monitoring", "ai_secretary_ui.pages.dashboard:build", "dashboard:read", 100,
          ("home", "панель", "обзор", "главная", "дашборд")),
-    Page("audit", "monitoring", "Audit", "history", "ai_secretary_ui.pages.audit:build", "audit:read", 900,
+    Page("audit", "monitoring", N_("Audit"), "history", "ai_secretary_ui.pages.audit:build", "audit:read", 900,
          ("log", "журнал", "аудит", "кто что менял")),
-    Page("llm", "engines", "Answer models", "neurology", "ai_secretary_ui.pages.llm:build", "llm:read", 100,
+    Page("llm", "engines", N_("Answer models"), "neurology", "ai_secretary_ui.pages.llm:build", "llm:read", 100,
          ("model", "persona", "prompt", "модель", "характер", "персона", "температура")),
-    Page("voices", "engines", "Voices", "record_voice_over", "ai_secretary_ui.pages.voices:build", "voices:read", 300,
+    Page("voices", "engines", N_("Voices"), "record_voice_over", "ai_secretary_ui.pages.voices:build", "voices:read", 300,
          ("speech", "tts", "голос", "озвучка", "речь")),
-    Page("chat", "channels", "Chat", "chat", "ai_secretary_ui.pages.chat:build", "chat:read", 100,
+    Page("chat", "channels", N_("Chat"), "chat", "ai_secretary_ui.pages.chat:build", "chat:read", 100,
          ("conversation", "talk", "чат", "разговор", "диалог")),
-    Page("plugins", "system", "Plugins", "extension", "ai_secretary_ui.pages.plugins:build", "plugins:read", 100,
+    Page("plugins", "system", N_("Plugins"), "extension", "ai_secretary_ui.pages.plugins:build", "plugins:read", 100,
          ("extensions", "плагины", "расширения")),
-    Page("users", "system", "Users & keys", "group", "ai_secretary_ui.pages.users:build", "users:admin", 200,
+    Page("users", "system", N_("Users & keys"), "group", "ai_secretary_ui.pages.users:build", "users:admin", 200,
          ("api key", "password", "пользователи", "ключи", "пароль", "роль")),
-    Page("about", "system", "About", "info", "ai_secretary_ui.pages.about:build", "dashboard:read", 950,
+    Page("about", "system", N_("About"), "info", "ai_secretary_ui.pages.about:build", "dashboard:read", 950,
          ("help", "version", "licence", "помощь", "версия", "о программе")),
 )  # fmt: skip
 

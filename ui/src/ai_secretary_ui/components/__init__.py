@@ -10,6 +10,7 @@ Everything draws where it is called (inside `with …:`). Numbers and times: `ai
 """
 
 from ai_secretary_ui.components.base import (
+    Click,
     Draw,
     MenuItem,
     button,
@@ -64,6 +65,7 @@ from ai_secretary_ui.components.tables import Column, DataTable, TablePage, Tabl
 
 __all__ = [
     "Choice",
+    "Click",
     "Column",
     "DataTable",
     "Draw",

@@ -8,7 +8,7 @@ from typing import Literal
 from nicegui import ui
 from nicegui.element import Element
 
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import formatting
 from ai_secretary_ui.components.base import Click, Draw, button, el, icon, live_glyph, svg, text
 from ai_secretary_ui.pictures import BROKEN, QUIET
@@ -76,7 +76,7 @@ def tile(
             if unit:
                 with el(tag="small"):
                     ui.label(f" {unit}").classes("as-inline")
-        if len(spark) > 1:
+        if len(spark) > 1 and any(spark):
             svg(_spark(spark, color), "as-sparkbox")
         else:
             el("as-sparkbox")
@@ -176,7 +176,13 @@ def skeleton_rows(count: int = 3, *, tile_icon: bool = True) -> Element:
     return block
 
 
-STAGE_NAMES: dict[str, str] = {"vad": "Pause (VAD)", "stt": "Recognition", "llm": "Model", "tts": "Voice", "rule": "FAQ, flow"}
+STAGE_NAMES: dict[str, str] = {
+    "vad": N_("Pause (VAD)"),
+    "stt": N_("Recognition"),
+    "llm": N_("Model"),
+    "tts": N_("Voice"),
+    "rule": N_("FAQ, flow"),
+}
 """Message ids by part of the ribbon."""
 
 
@@ -247,12 +253,12 @@ def progress_row(
 
 
 _SOURCE_LOOK: dict[str, tuple[Kind, str, str]] = {
-    "faq": ("ok", "quiz", "FAQ"),
-    "flow": ("", "account_tree", "Flow"),
-    "model": ("acc", "neurology", "Model"),
-    "demo_model": ("warn", "school", "Demo model"),
-    "person": ("brass", "support_agent", "Person"),
-    "phrase": ("", "play_circle", "Recorded phrase"),
+    "faq": ("ok", "quiz", N_("FAQ")),
+    "flow": ("", "account_tree", N_("Flow")),
+    "model": ("acc", "neurology", N_("Model")),
+    "demo_model": ("warn", "school", N_("Demo model")),
+    "person": ("brass", "support_agent", N_("Person")),
+    "phrase": ("", "play_circle", N_("Recorded phrase")),
 }
 
 

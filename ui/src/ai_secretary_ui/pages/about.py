@@ -6,18 +6,18 @@ import platform
 from importlib import metadata
 
 from ai_secretary import __version__
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import PageView, formatting, pictures
 from ai_secretary_ui import components as c
 
 _ = Translator("ui")
 
 SHORTCUTS = (
-    (("Ctrl", "K"), "Find or run anything"),
-    (("Ctrl", "M"), "Speak in the chat, press again to send"),
-    (("Enter",), "Send a message"),
-    (("Shift", "Enter"), "New line in a message"),
-    (("Esc",), "Close what is open; what was typed stays"),
+    (("Ctrl", "K"), N_("Find or run anything")),
+    (("Ctrl", "M"), N_("Speak in the chat, press again to send")),
+    (("Enter",), N_("Send a message")),
+    (("Shift", "Enter"), N_("New line in a message")),
+    (("Esc",), N_("Close what is open; what was typed stays")),
 )
 EXAMPLE = """from openai import OpenAI
 

@@ -10,7 +10,7 @@ from nicegui.element import Element
 
 from ai_secretary.audit.models import AuditRow
 from ai_secretary.audit.repository import AuditFilter
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import PageView, formatting
 from ai_secretary_ui import components as c
 
@@ -19,35 +19,35 @@ _ = Translator("ui")
 PAGE = 50
 SPANS = {"day": 1, "week": 7, "month": 30, "all": 0}
 ACTIONS: dict[str, str] = {
-    "auth.login": "logged in",
-    "auth.login_failed": "failed to log in",
-    "auth.logout": "logged out",
-    "auth.session_revoke": "ended a session",
-    "auth.password_change": "changed the password",
-    "user.create": "made a user",
-    "user.update": "changed a user",
-    "user.delete": "deleted a user",
-    "user.reset_password": "gave a new password",
-    "key.create": "made an access key",
-    "key.update": "changed an access key",
-    "key.rotate": "replaced an access key",
-    "key.delete": "deleted an access key",
-    "plugin.enable": "turned a plugin on",
-    "plugin.disable": "turned a plugin off",
-    "plugin.retry": "started a plugin again",
-    "plugin.options": "changed a plugin's settings",
-    "voice.preferences": "changed how the secretary speaks",
-    "llm.order": "changed the order of answer",
-    "llm.parameters": "changed parameters",
-    "llm.preferences": "changed names and waiting times",
-    "llm.persona.create": "made a persona",
-    "llm.persona.update": "changed a persona",
-    "llm.persona.activate": "made a persona the default",
-    "llm.persona.reset": "reset a persona",
-    "llm.persona.delete": "deleted a persona",
-    "chat.delete": "deleted a conversation",
-    "chat.bulk_delete": "deleted conversations",
-    "audit.cleanup": "deleted old audit entries",
+    "auth.login": N_("logged in"),
+    "auth.login_failed": N_("failed to log in"),
+    "auth.logout": N_("logged out"),
+    "auth.session_revoke": N_("ended a session"),
+    "auth.password_change": N_("changed the password"),
+    "user.create": N_("made a user"),
+    "user.update": N_("changed a user"),
+    "user.delete": N_("deleted a user"),
+    "user.reset_password": N_("gave a new password"),
+    "key.create": N_("made an access key"),
+    "key.update": N_("changed an access key"),
+    "key.rotate": N_("replaced an access key"),
+    "key.delete": N_("deleted an access key"),
+    "plugin.enable": N_("turned a plugin on"),
+    "plugin.disable": N_("turned a plugin off"),
+    "plugin.retry": N_("started a plugin again"),
+    "plugin.options": N_("changed a plugin's settings"),
+    "voice.preferences": N_("changed how the secretary speaks"),
+    "llm.order": N_("changed the order of answer"),
+    "llm.parameters": N_("changed parameters"),
+    "llm.preferences": N_("changed names and waiting times"),
+    "llm.persona.create": N_("made a persona"),
+    "llm.persona.update": N_("changed a persona"),
+    "llm.persona.activate": N_("made a persona the default"),
+    "llm.persona.reset": N_("reset a persona"),
+    "llm.persona.delete": N_("deleted a persona"),
+    "chat.delete": N_("deleted a conversation"),
+    "chat.bulk_delete": N_("deleted conversations"),
+    "audit.cleanup": N_("deleted old audit entries"),
 }
 ICONS = {
     "auth": "login",

@@ -58,6 +58,7 @@ class Dashboard:
         self.visible = True
         self._shown: dict[str, object] = {}
         self._places: dict[str, Element] = {}
+        self._house: list[Jack] = []
         self._fact: Any
         self._title: Element
 
@@ -105,7 +106,7 @@ class Dashboard:
         return True
 
     async def _choose(self, span: str) -> None:
-        self.span = span if span in statistics.SPANS else "day"  # type: ignore[assignment]  # checked
+        self.span = span if span in statistics.SPANS else "day"
         await self.refresh()
 
     async def _seen(self, event: GenericEventArguments) -> None:
@@ -123,6 +124,7 @@ class Dashboard:
         facts = await self.application.database_facts()
         if self._title.is_deleted:
             return
+        self._note_machine(facts)
         self._draw_health()
         self._draw_tiles(numbers)
         self._draw_recent(recent)
@@ -138,20 +140,40 @@ class Dashboard:
     def jacks(self) -> list[Jack]:
         """The path of a question: recognition, model, voice, then what plugins check."""
         found = [self._recognition(), self._model(), self._voice()]
+        registries = self.application.registries
+        engines = {
+            owner
+            for sources in (registries.chat_sources, registries.synthesizer_sources, registries.recognizer_sources)
+            for owner, _source in sources.items()
+        }
         for report in self.application.health.latest():
             state = STATES.get(report.state, "")
+            if report.owner in engines and state not in {"warn", "err"}:
+                continue  # the cells above speak for engines that are well
             found.append(
                 Jack(
                     report.icon, names.by_owner(report.owner, report.title), names.by_owner(report.owner, report.summary), state,
                     self._page_of(report.owner), names.by_owner(report.owner, report.hint),
                 )
             )  # fmt: skip
+        found += self._house
         for record in self.application.host.list():
             if record.state in {"failed", "incompatible", "degraded"}:
                 found.append(Jack("extension", names.plugin_title(record.id), _("stopped by an error"), "err", "/ui/plugins"))
         rank = {"err": 0, "warn": 1}
         chosen = sorted(range(len(found)), key=lambda index: (rank.get(found[index].state, 2), index))[:JACKS]
         return [found[index] for index in sorted(chosen)]
+
+    def _note_machine(self, facts: dict[str, Any]) -> None:
+        """Cells for what the house stands on."""
+        disk = psutil.disk_usage(str(self.application.settings.data_dir))
+        kind = "PostgreSQL" if facts.get("kind") == "postgresql" else "SQLite"
+        size = f" · {formatting.size(round(facts['size_bytes'], -5))}" if facts.get("size_bytes") else ""
+        free = _("{size} free", size=formatting.size(round(disk.free, -8)))
+        self._house = [
+            Jack("database", _("Database"), f"{kind}{size}", ""),
+            Jack("hard_drive", _("Disk"), free, "warn" if disk.free < 2e9 else ""),
+        ]
 
     def _page_of(self, owner: str) -> str:
         for plugin, page in self.application.registries.pages.items():
@@ -263,7 +285,7 @@ class Dashboard:
                 c.tile(_("First word of the answer"), "—", "", _("no answers yet"))
             else:
                 c.tile(
-                    _("First word of the answer"), formatting.number(numbers.first_p50 / 1000, 2), _("s"),
+                    _("First word of the answer"), formatting.number(numbers.first_p50 / 1000, 2), formatting.unit("s"),
                     _("median, p95 — {time}", time=formatting.milliseconds(numbers.first_p95 or 0)),
                     spark=numbers.first_spark[-12:], color="st-llm",
                 )  # fmt: skip

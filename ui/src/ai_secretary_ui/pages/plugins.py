@@ -9,7 +9,7 @@ from nicegui.element import Element
 from pydantic import BaseModel
 
 from ai_secretary.audit import AuditEvent
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary.plugins.health import HealthReport
 from ai_secretary.plugins.records import PluginChanged, PluginRecord
 from ai_secretary_ui import PageView, formatting, names
@@ -23,36 +23,36 @@ _core = Translator("core")
 
 TROUBLE = frozenset({"failed", "incompatible", "degraded"})
 PERMISSIONS: dict[str, tuple[str, str]] = {
-    "network": ("public", "Internet"),
-    "subprocess": ("terminal", "Programs"),
-    "serial": ("usb", "Devices"),
-    "secrets": ("key", "Secrets"),
-    "money": ("payments", "Payments"),
-    "files": ("folder", "Files"),
-    "microphone": ("mic", "Microphone"),
-    "personal_data": ("contacts", "Personal data"),
+    "network": ("public", N_("Internet")),
+    "subprocess": ("terminal", N_("Programs")),
+    "serial": ("usb", N_("Devices")),
+    "secrets": ("key", N_("Secrets")),
+    "money": ("payments", N_("Payments")),
+    "files": ("folder", N_("Files")),
+    "microphone": ("mic", N_("Microphone")),
+    "personal_data": ("contacts", N_("Personal data")),
 }
 STATES: dict[str, tuple[StatKind, str]] = {
-    "started": ("ok", "Working"),
-    "loaded": ("warn", "Starting"),
-    "discovered": ("off", "Waiting"),
-    "blocked": ("off", "Off"),
-    "stopped": ("off", "Stopped"),
-    "failed": ("err", "Stopped by an error"),
-    "incompatible": ("err", "Does not fit this version"),
-    "degraded": ("warn", "Partly fails"),
-    "restart_needed": ("warn", "Stops at the next start"),
+    "started": ("ok", N_("Working")),
+    "loaded": ("warn", N_("Starting")),
+    "discovered": ("off", N_("Waiting")),
+    "blocked": ("off", N_("Off")),
+    "stopped": ("off", N_("Stopped")),
+    "failed": ("err", N_("Stopped by an error")),
+    "incompatible": ("err", N_("Does not fit this version")),
+    "degraded": ("warn", N_("Partly fails")),
+    "restart_needed": ("warn", N_("Stops at the next start")),
 }
 CAPABILITIES = {
-    "model": "answer models",
-    "voice": "voices",
-    "recogniser": "recognition",
-    "channel": "a channel",
-    "page": "pages",
-    "stage": "a stage of the dialogue",
-    "tool": "tools",
-    "routes": "addresses of the API",
-    "job": "background work",
+    "model": N_("answer models"),
+    "voice": N_("voices"),
+    "recogniser": N_("recognition"),
+    "channel": N_("a channel"),
+    "page": N_("pages"),
+    "stage": N_("a stage of the dialogue"),
+    "tool": N_("tools"),
+    "routes": N_("addresses of the API"),
+    "job": N_("background work"),
 }
 
 

@@ -10,7 +10,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from ai_secretary.access import ROLES, V1_SCOPES, KeyChange
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import PageView, formatting
 from ai_secretary_ui import components as c
 from ai_secretary_ui.components.base import MenuItem
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 _ = Translator("ui")
 
 ROLE_HINTS = {
-    "admin": "Everything, plugins, users and keys included",
-    "operator": "Sees and changes everything but plugins, users and keys",
-    "viewer": "Sees everything, changes nothing",
+    "admin": N_("Everything, plugins, users and keys included"),
+    "operator": N_("Sees and changes everything but plugins, users and keys"),
+    "viewer": N_("Sees everything, changes nothing"),
 }
 SCOPES = {
-    "*": "All of /v1",
-    "v1:chat": "Conversations",
-    "v1:audio": "Speech and recognition",
-    "v1:embeddings": "Embeddings",
-    "v1:models": "List of models",
+    "*": N_("All of /v1"),
+    "v1:chat": N_("Conversations"),
+    "v1:audio": N_("Speech and recognition"),
+    "v1:embeddings": N_("Embeddings"),
+    "v1:models": N_("List of models"),
 }
-LIFETIMES = {0: "Without end", 30: "30 days", 90: "90 days", 365: "A year"}
+LIFETIMES = {0: N_("Without end"), 30: N_("30 days"), 90: N_("90 days"), 365: N_("A year")}
 
 
 async def build(view: PageView) -> None:

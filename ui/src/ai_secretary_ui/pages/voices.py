@@ -10,7 +10,7 @@ from nicegui.events import GenericEventArguments
 
 from ai_secretary.audit import AuditEvent
 from ai_secretary.errors import SecretaryError
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary.speech import VoiceInfo
 from ai_secretary.voice.language import detect
 from ai_secretary.voice.normalization import normalise_off_loop
@@ -26,9 +26,15 @@ PHRASES = {
     "ru": "Здравствуйте! Это секретарь. Сегодня работаем до 20:00, доставка стоит 450 ₽.",
     "en": "Hello! This is the secretary. We are open until 8 pm today, delivery costs $4.50.",
 }
-SPEED_WORDS = ((0.7, "slow, for dictating"), (0.9, "calm"), (1.1, "normal"), (1.3, "brisk"), (4.1, "fast"))
+SPEED_WORDS = ((0.7, N_("slow, for dictating")), (0.9, N_("calm")), (1.1, N_("normal")), (1.3, N_("brisk")), (4.1, N_("fast")))
+PRESETS = (N_("Neutral"), N_("Warm"), N_("Energetic"), N_("Calm"), N_("Natural"))
+"""Titles of the presets of the house, marked here for translation."""
+INTONATION = (
+    N_("Temperature"), N_("Repetition penalty"), N_("Top k"), N_("Top p"), N_("Speed"), N_("Gpt cond len"), N_("Gpt cond chunk len"),
+)  # fmt: skip
+"""Fields of an intonation, as the form names them."""
 MOST_CHARACTERS = 600
-GENDERS = {"female": "female", "male": "male"}
+GENDERS = {"female": N_("female"), "male": N_("male")}
 
 
 async def build(view: PageView) -> None:
@@ -71,7 +77,8 @@ class VoicesPage:
             with c.el("v-say"):
                 c.icon("format_quote", "as-faint")
                 box = ui.textarea(value=self.text).props(
-                    f'borderless dense autogrow maxlength={MOST_CHARACTERS} debounce=300 aria-label="{_("Phrase to try")}"'
+                    f'borderless dense autogrow maxlength={MOST_CHARACTERS} debounce=300 aria-label="{_("Phrase to try")}"',
+                    remove="outlined",
                 )
                 box.on_value_change(lambda event: self._said(event.value))
             with c.el("v-preview"):
@@ -189,7 +196,10 @@ class VoicesPage:
             c.badge("brass", _("own recording"), "mic")
         for other in voice.languages[1:3]:
             c.badge("", names.language_name(other))
-        c.badge("", f"{formatting.number(voice.sample_rate / 1000, 0 if voice.sample_rate % 1000 == 0 else 1)} {_('kHz')}")
+        c.badge(
+            "",
+            f"{formatting.number(voice.sample_rate / 1000, 0 if voice.sample_rate % 1000 == 0 else 1)} {formatting.unit('kHz')}",
+        )
         if voice.licence:
             c.badge("line", voice.licence)
 
@@ -262,7 +272,7 @@ class VoicesPage:
         with c.el("v-cache"):
             c.key_value(
                 [
-                    (_("Phrases"), formatting.number(stats.entries)),
+                    (_("Phrases"), formatting.number(stats.phrases)),
                     (_("Memory"), f"{formatting.size(stats.bytes)} / {formatting.size(stats.max_bytes)}"),
                     (_("Spoken from the cache"), formatting.percent(stats.hits / asked) if asked else "—"),
                 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from nicegui import ui
 from nicegui.element import Element
 
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary.pages import Group
 from ai_secretary_ui import pictures
 from ai_secretary_ui.components.base import MenuItem, el, icon, menu_items, svg
@@ -17,7 +17,7 @@ from ai_secretary_ui.shell.session import Visitor
 
 _ = Translator("ui")
 
-THEME_NAMES = {"light": "Light", "dark": "Dark", "night": "Night, warm", "system": "As in the system"}
+THEME_NAMES = {"light": N_("Light"), "dark": N_("Dark"), "night": N_("Night, warm"), "system": N_("As in the system")}
 THEME_ICONS = {"light": "light_mode", "dark": "dark_mode", "night": "bedtime", "system": "contrast"}
 LANGUAGE_NAMES = {"ru": "Русский", "en": "English"}
 
@@ -191,4 +191,4 @@ class Frame:
             ui.label("").classes("n")
 
 
-ROLE_NAMES = {"admin": "Administrator", "operator": "Operator", "viewer": "Viewer"}
+ROLE_NAMES = {"admin": N_("Administrator"), "operator": N_("Operator"), "viewer": N_("Viewer")}

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from ai_secretary.access import SESSION_COOKIE, SESSION_S
 from ai_secretary.errors import RateLimited, SecretaryError, Unauthenticated
 from ai_secretary.i18n import Translator, set_language
-from ai_secretary_ui import house, pictures
+from ai_secretary_ui import formatting, house, pictures
 from ai_secretary_ui.shell.assets import Assets
 from ai_secretary_ui.shell.head import FIRST_PAINT
 from ai_secretary_ui.shell.session import identify, language_of
@@ -114,7 +114,9 @@ class LoginPages:
         other = "en" if language == "ru" else "ru"
         note = ""
         if error:
-            counted = f' <b class="as-num" data-seconds="{seconds}">{seconds}</b> {escape(_("s"))}' if seconds else ""
+            counted = (
+                f' <b class="as-num" data-seconds="{seconds}">{seconds}</b> {escape(formatting.unit("s"))}' if seconds else ""
+            )
             icon = "schedule" if seconds else "error"
             kind = "warn" if seconds else "err"
             note = (
@@ -128,7 +130,7 @@ class LoginPages:
 <meta name="theme-color" content="#12292E"><meta name="robots" content="noindex"><script>{FIRST_PAINT}</script>
 <link rel="icon" href="{self._assets.url("favicon.svg")}" type="image/svg+xml">
 <link rel="preload" href="{icon_font}" as="font" type="font/woff2" crossorigin>
-<style>@layer quasar,components;*{{box-sizing:border-box;margin:0;padding:0}}</style>
+<style>@layer base,components;@layer base{{*{{box-sizing:border-box;margin:0;padding:0}}}}</style>
 <link rel="stylesheet" href="{self._assets.url("ui.css")}"></head><body><main class="as-login"><div class="as-loginbox">
 <div class="as-loginhead">{pictures.brand("")}<div><b>AI Secretary</b><small>{
             escape(_("Answers calls and messages"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary.pages import Group, Page
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _ = Translator("ui")
 
 GROUPS: dict[Group, tuple[str, str, str]] = {
-    "monitoring": ("monitoring", "Monitoring", "What happens now, what happened, what it cost."),
-    "engines": ("neurology", "AI engines", "Models, voices and recognisers."),
-    "channels": ("forum", "Channels", "Where people reach the secretary."),
-    "business": ("storefront", "Business", "Sales, payments and bookings put their pages here."),
-    "system": ("tune", "System", "Plugins, users, keys and settings."),
+    "monitoring": ("monitoring", N_("Monitoring"), N_("What happens now, what happened, what it cost.")),
+    "engines": ("neurology", N_("AI engines"), N_("Models, voices and recognisers.")),
+    "channels": ("forum", N_("Channels"), N_("Where people reach the secretary.")),
+    "business": ("storefront", N_("Business"), N_("Sales, payments and bookings put their pages here.")),
+    "system": ("tune", N_("System"), N_("Plugins, users, keys and settings.")),
 }
 """Icon, name and explanation (message ids) by group, in the order of the rail."""
 

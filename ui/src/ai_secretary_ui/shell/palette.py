@@ -44,7 +44,7 @@ async def palette(request: Request) -> Response:
             }
         )
     pages = places(application, visitor.principal)
-    actions = [
+    actions: list[dict[str, object]] = [
         {
             "icon": "add_comment",
             "label": _("New conversation"),

@@ -9,7 +9,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from ai_secretary.conversations.records import Message
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import components as c
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ _ = Translator("ui")
 
 MOST_CHARACTERS = 8000
 MIC_WORDS = {
-    "denied": "The browser does not let this page hear the microphone. Allow it in the address bar and press again.",
-    "insecure": "Browsers give the microphone only to https pages and to this computer itself. Open the admin by https.",
-    "unsupported": "This browser cannot record. Firefox, Chrome, Edge and Safari of recent years can.",
-    "no_microphone": "No microphone was found. Plug one in and press again.",
-    "network": "The recording did not reach the server. Nothing was sent; say it once more.",
-    "no_recognizer": "There is no recogniser for this language. Install one on the Recognition page.",
-    "audio_empty": "Nothing was recorded. Press, speak, press again.",
+    "denied": N_("The browser does not let this page hear the microphone. Allow it in the address bar and press again."),
+    "insecure": N_("Browsers give the microphone only to https pages and to this computer itself. Open the admin by https."),
+    "unsupported": N_("This browser cannot record. Firefox, Chrome, Edge and Safari of recent years can."),
+    "no_microphone": N_("No microphone was found. Plug one in and press again."),
+    "network": N_("The recording did not reach the server. Nothing was sent; say it once more."),
+    "no_recognizer": N_("There is no recogniser for this language. Install one on the Recognition page."),
+    "audio_empty": N_("Nothing was recorded. Press, speak, press again."),
 }
 ENTER = "(e) => { if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); emit(e.target.value); } }"
 
@@ -50,7 +50,9 @@ class Composer:
             self._editing.set_visibility(False)
             with c.el("c-box", data_composer="1"):
                 self._box = ui.textarea(placeholder=_("Ask the secretary anything…"))
-                self._box.props(f'borderless dense autogrow maxlength={MOST_CHARACTERS} rows=1 aria-label="{_("Message")}"')
+                self._box.props(
+                    f'borderless dense autogrow maxlength={MOST_CHARACTERS} rows=1 aria-label="{_("Message")}"', remove="outlined"
+                )
                 self._box.classes("c-input")
                 self._box.on("keydown", self._entered, js_handler=ENTER)
                 with c.el("c-rec"):

@@ -16,7 +16,7 @@ from ai_secretary.channels import Capabilities
 from ai_secretary.conversations.records import Message
 from ai_secretary.dialogue import Overrides, Person, TextDelta
 from ai_secretary.errors import NotFound, SecretaryError
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import components as c
 from ai_secretary_ui import formatting, names
 from ai_secretary_ui.media import SpeechOrder, tickets
@@ -29,24 +29,28 @@ _ = Translator("ui")
 
 FLUSH_SECONDS = 0.04
 """How often the growing answer is shown."""
-SUGGESTIONS = ("What can you do?", "Which days are you open?", "I would like to speak to a person")
+SUGGESTIONS = (N_("What can you do?"), N_("Which days are you open?"), N_("I would like to speak to a person"))
 ERROR_WORDS: dict[str, tuple[str, str, str]] = {
-    "key_refused": ("The key was refused", "The provider says it does not exist or was revoked.", "/ui/cloud"),
-    "out_of_funds": ("The provider account is out of funds", "Top it up, or choose another model.", "/ui/cloud"),
+    "key_refused": (N_("The key was refused"), N_("The provider says it does not exist or was revoked."), "/ui/cloud"),
+    "out_of_funds": (N_("The provider account is out of funds"), N_("Top it up, or choose another model."), "/ui/cloud"),
     "rate_limited": (
-        "The provider asks to wait",
-        "Too many questions in a short time. The same question may work in a minute.",
+        N_("The provider asks to wait"),
+        N_("Too many questions in a short time. The same question may work in a minute."),
         "",
     ),
-    "model_not_found": ("The model was not found", "Its provider does not have it any more. Choose another one.", "/ui/llm"),
-    "context_length_exceeded": (
-        "The conversation is too long for this model",
-        "Begin a new one or choose a larger model.",
+    "model_not_found": (
+        N_("The model was not found"),
+        N_("Its provider does not have it any more. Choose another one."),
         "/ui/llm",
     ),
-    "unreachable": ("The model's server does not answer", "It may be switched off, or the network is down.", "/ui/llm"),
-    "provider_timeout": ("The model kept silent for too long", "It may be overloaded.", "/ui/llm"),
-    "no_model": ("There is nobody to answer", "No answer model is ready.", "/ui/llm"),
+    "context_length_exceeded": (
+        N_("The conversation is too long for this model"),
+        N_("Begin a new one or choose a larger model."),
+        "/ui/llm",
+    ),
+    "unreachable": (N_("The model's server does not answer"), N_("It may be switched off, or the network is down."), "/ui/llm"),
+    "provider_timeout": (N_("The model kept silent for too long"), N_("It may be overloaded."), "/ui/llm"),
+    "no_model": (N_("There is nobody to answer"), N_("No answer model is ready."), "/ui/llm"),
 }
 
 
@@ -119,7 +123,7 @@ class Thread:
             c.empty(
                 _("Ask as a visitor would"),
                 _("The secretary answers here exactly as it answers people: with FAQ, persona and model."),
-                lambda: [self._suggestion(_(text)) for text in SUGGESTIONS],
+                self._suggestions,
             )
             models = self._page.view.application.registries.models()
             if models and all(model.demo for model in models if model.state != "unavailable"):
@@ -130,6 +134,10 @@ class Thread:
                     icon_name="school",
                     action=lambda: c.link(_("Choose a better one"), "/ui/llm", "as-link as-13"),
                 )
+
+    def _suggestions(self) -> None:
+        for text in SUGGESTIONS:
+            self._suggestion(_(text))
 
     def _suggestion(self, text: str) -> None:
         c.button(text, lambda: self.ask(text), small=True)
@@ -418,7 +426,7 @@ def timing_words(first_ms: float | None, total_ms: float, tokens: int) -> str:
     words = _("first word {time}", time=formatting.milliseconds(float(first_ms)))
     writing = (total_ms - float(first_ms)) / 1000
     if tokens > 1 and writing > 0.05:
-        words += f" · {formatting.number(tokens / writing)}{formatting.NBSP}{_('tok/s')}"
+        words += f" · {formatting.number(tokens / writing)}{formatting.NBSP}{formatting.unit('tok/s')}"
     return words
 
 

@@ -10,7 +10,7 @@ from nicegui.element import Element
 from ai_secretary.audit import AuditEvent
 from ai_secretary.dialogue.preferences import SUBJECT, DialoguePreferences
 from ai_secretary.dialogue.routing import CandidateStatus
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import components as c
 from ai_secretary_ui import formatting, names
 from ai_secretary_ui.components.base import MenuItem
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 _ = Translator("ui")
 
 STATES: dict[str, tuple[str, str, str]] = {
-    "ready": ("ok", "check_circle", "Ready"),
-    "idle": ("ok", "check_circle", "Ready, loads when asked"),
-    "loading": ("warn", "schedule", "Loading"),
-    "unavailable": ("err", "cloud_off", "Not available"),
-    "resting": ("warn", "pause_circle", "Resting after a failure"),
-    "missing": ("off", "key_off", "Not here any more"),
+    "ready": ("ok", "check_circle", N_("Ready")),
+    "idle": ("ok", "check_circle", N_("Ready, loads when asked")),
+    "loading": ("warn", "schedule", N_("Loading")),
+    "unavailable": ("err", "cloud_off", N_("Not available")),
+    "resting": ("warn", "pause_circle", N_("Resting after a failure")),
+    "missing": ("off", "key_off", N_("Not here any more")),
 }
 
 

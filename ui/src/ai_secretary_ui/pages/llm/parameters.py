@@ -11,7 +11,7 @@ from pydantic import BaseModel, create_model
 from ai_secretary.audit import AuditEvent
 from ai_secretary.dialogue.parameters import DEFAULTS, RANGES, SamplingValues
 from ai_secretary.dialogue.preferences import SUBJECT, DialoguePreferences
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import components as c
 from ai_secretary_ui import formatting
 
@@ -23,16 +23,27 @@ _core = Translator("core")
 
 Words = tuple[tuple[float, str], ...]
 WORDS: dict[str, Words] = {
-    "temperature": ((0.25, "exact, repeats itself"), (0.6, "even"), (0.9, "livelier"), (1.3, "inventive"), (9, "unpredictable")),
-    "top_p": ((0.5, "few likely words"), (0.85, "careful"), (0.96, "usual"), (9, "any words")),
-    "max_tokens": ((80, "one sentence"), (300, "a few sentences"), (800, "a paragraph or two"), (99999, "long texts")),
-    "repetition_penalty": ((1.04, "none"), (1.2, "usual"), (1.5, "strong"), (9, "very strong")),
+    "temperature": (
+        (0.25, N_("exact, repeats itself")),
+        (0.6, N_("even")),
+        (0.9, N_("livelier")),
+        (1.3, N_("inventive")),
+        (9, N_("unpredictable")),
+    ),
+    "top_p": ((0.5, N_("few likely words")), (0.85, N_("careful")), (0.96, N_("usual")), (9, N_("any words"))),
+    "max_tokens": (
+        (80, N_("one sentence")),
+        (300, N_("a few sentences")),
+        (800, N_("a paragraph or two")),
+        (99999, N_("long texts")),
+    ),
+    "repetition_penalty": ((1.04, N_("none")), (1.2, N_("usual")), (1.5, N_("strong")), (9, N_("very strong"))),
 }
 TITLES = {
-    "temperature": ("Temperature", "How freely words are chosen"),
-    "top_p": ("Top-p", "From how many likely words"),
-    "max_tokens": ("Longest reply", "In tokens: a word is one to three"),
-    "repetition_penalty": ("Repetition penalty", "How much the model avoids saying the same again"),
+    "temperature": (N_("Temperature"), N_("How freely words are chosen")),
+    "top_p": (N_("Top-p"), N_("From how many likely words")),
+    "max_tokens": (N_("Longest reply"), N_("In tokens: a word is one to three")),
+    "repetition_penalty": (N_("Repetition penalty"), N_("How much the model avoids saying the same again")),
 }
 FORM = (
     "company", "owner", "first_token_timeout_s", "loading_timeout_s", "idle_timeout_s", "retries", "cooldown_s",

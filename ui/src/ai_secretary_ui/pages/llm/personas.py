@@ -11,7 +11,7 @@ from nicegui.element import Element
 from ai_secretary.audit import AuditEvent
 from ai_secretary.dialogue.parameters import RANGES
 from ai_secretary.dialogue.persona import Persona
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import components as c
 from ai_secretary_ui.components.base import MenuItem
 
@@ -22,10 +22,10 @@ _ = Translator("ui")
 
 PICTURES = {"anna": "sentiment_satisfied", "marina": "work", "lidia": "work"}
 PARAMETERS = {
-    "temperature": "Temperature",
-    "top_p": "Top-p",
-    "max_tokens": "Longest reply",
-    "repetition_penalty": "Repetition penalty",
+    "temperature": N_("Temperature"),
+    "top_p": N_("Top-p"),
+    "max_tokens": N_("Longest reply"),
+    "repetition_penalty": N_("Repetition penalty"),
 }
 
 
@@ -164,7 +164,7 @@ class PersonasCard:
                         (
                             "prompt",
                             _("Instructions"),
-                            _("{company} and {owner} are filled in from the parameters below").replace("{{", "{"),
+                            _("{company} and {owner} are filled in from the parameters below"),
                             10,
                         ),
                         ("greeting", _("Greeting"), _("Said at the beginning of a call"), 2),
