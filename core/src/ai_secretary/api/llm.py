@@ -40,10 +40,12 @@ from ai_secretary.dialogue.parameters import RANGES, parse_sampling
 from ai_secretary.dialogue.persona import Persona
 from ai_secretary.dialogue.preferences import SUBJECT, DialoguePreferences
 from ai_secretary.errors import NotFound
-from ai_secretary.i18n import current_language
+from ai_secretary.i18n import Translator, current_language
 
 if TYPE_CHECKING:
     from ai_secretary.app import Application
+
+_ = Translator("core")
 
 Reader = Annotated[Principal, Depends(require("llm:read"))]
 Writer = Annotated[Principal, Depends(require("llm:write"))]
@@ -77,7 +79,7 @@ def _models(router: APIRouter, application: Application) -> None:
             chosen=chosen().model,
             fallbacks=list(chosen().fallbacks),
             candidates=candidates,
-            error=None if answering else (troubles or ["No language model is connected"])[0],
+            error=None if answering else (troubles or [_("No language model is connected")])[0],
         )
 
     async def choose(name: str | None) -> BackendReply:
