@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ai_secretary.errors import Conflict, NotFound
+from ai_secretary.errors import Conflict, NotFound, SecretaryError
 from ai_secretary.i18n import N_
 from ai_secretary.jobs import Job, JobContext, Jobs
 from ai_secretary.jobs.types import JobStopped
@@ -46,6 +46,8 @@ class Downloads:
         self._on_finished = on_finished
         self._user_agent = user_agent
         self._retry_wait_s = retry_wait_s
+        self.failures: dict[str, SecretaryError] = {}
+        """Why jobs of this process failed, in a form that can be shown in the reader's language."""
 
     async def order(self, model_id: str) -> Job:
         """Start or go on with the download of a model of the catalogue. Raises `NotFound`, `Conflict` when it is here already."""
@@ -74,6 +76,14 @@ class Downloads:
 
     async def carry_out(self, job: JobContext) -> dict[str, Any]:
         """The job's handler; run again after a crash or a pause it goes on with what has arrived."""
+        self.failures.pop(job.id, None)
+        try:
+            return await self._carry_out(job)
+        except SecretaryError as error:
+            self.failures[job.id] = error
+            raise
+
+    async def _carry_out(self, job: JobContext) -> dict[str, Any]:
         wanted = entry(str(job.payload.get("model", "")))
         if wanted is None:
             raise DownloadFailed("The catalogue no longer has this model", code="stt_model_unknown")

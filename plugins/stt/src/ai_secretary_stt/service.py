@@ -12,13 +12,13 @@ import structlog
 from ai_secretary.audit import AuditEvent
 from ai_secretary.errors import Conflict, NotFound, SecretaryError
 from ai_secretary.events import EventBus
-from ai_secretary.jobs import Job
+from ai_secretary.jobs import Job, JobChanged
 from ai_secretary.plugins import PluginContext
 from ai_secretary.speech import RecognizerInfo
 from ai_secretary.storage import PreferencesChanged
 from ai_secretary_stt import embedded
 from ai_secretary_stt.catalogue import CATALOGUE, Downloadable
-from ai_secretary_stt.downloads import Downloads
+from ai_secretary_stt.downloads import JOB_KIND, Downloads
 from ai_secretary_stt.engines import Engines, EngineStatus
 from ai_secretary_stt.library import Library, StoredModel
 from ai_secretary_stt.options import SttOptions
@@ -63,6 +63,7 @@ class SttModels:
         self.embedded_problem: SecretaryError | None = None
         self._engine_options = self._of_engines(self.options())
         context.bus.subscribe(PreferencesChanged, self._on_preferences, owner=context.plugin_id)
+        context.bus.subscribe(JobChanged, self._on_job, owner=context.plugin_id)
 
     def options(self) -> SttOptions:
         return self._context.options(SttOptions)
@@ -121,6 +122,11 @@ class SttModels:
             # The next request starts a worker with the new options.
             await self.engines.stop_all()
 
+    async def _on_job(self, event: JobChanged) -> None:
+        # A job that was paused or had failed cannot tidy up after itself when it is cancelled.
+        if event.job.kind == JOB_KIND and event.job.state == "cancelled":
+            await self.downloads.tidy()
+
     @staticmethod
     def _of_engines(options: SttOptions) -> tuple[object, ...]:
         """Those options that a running worker cannot take over."""
@@ -139,6 +145,15 @@ class SttModels:
         job = await self.downloads.order(model_id)
         self._record("stt.model.download", model_id, {"job": job.id})
         return job
+
+    async def forget(self, job_id: str) -> None:
+        """Cancel a download; what has arrived is deleted."""
+        job = await self._context.jobs.cancel(job_id)
+        self._record("stt.model.cancel", str(job.payload.get("model", "")), {"job": job.id})
+
+    async def save_options(self, options: SttOptions) -> None:
+        await self._context.save_options(options)
+        self._context.audit.record(AuditEvent(action="stt.options", resource="stt", details=options.model_dump(mode="json")))
 
     async def load(self, model_id: str) -> EngineStatus:
         """Load a model now; returns how it went."""
