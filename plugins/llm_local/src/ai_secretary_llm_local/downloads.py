@@ -187,6 +187,14 @@ class Downloads:
             raise DownloadFailed("The download's order cannot be read", code="bad_order")
         return self.folder / name
 
+    async def cancel(self, job_id: str) -> None:
+        """Call a download off, also one that has failed: what it has fetched is thrown away. Raises `Conflict`, `NotFound`."""
+        job = await self._jobs.get(job_id)
+        if job.state == "failed":
+            # A failed job has ended; only one that goes on can be called off.
+            await self._jobs.resume(job_id)
+        await self._jobs.cancel(job_id)
+
     async def forget(self, job: Job) -> None:
         """Remove what a cancelled download left behind."""
         # A new order for the same file may already be on its way.

@@ -11,6 +11,9 @@ import re
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
+
+from ai_secretary.errors import SecretaryError
 
 MAGIC = b"GGUF"
 _MAX_ENTRIES = 4_096
@@ -51,13 +54,10 @@ SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$"
 Value = str | int | float | bool | list["Value"] | None
 
 
-class GgufError(ValueError):
-    """The file cannot be used; the text is an English message id with `{names}` filled from `params`."""
+class GgufError(SecretaryError):
+    """The file cannot be used."""
 
-    def __init__(self, template: str, **params: object) -> None:
-        self.template = template
-        self.params = params
-        super().__init__(template.format(**params) if params else template)
+    default_code: ClassVar[str] = "model_broken"
 
 
 @dataclass(slots=True, frozen=True)

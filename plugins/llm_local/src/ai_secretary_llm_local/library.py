@@ -12,6 +12,7 @@ from typing import Literal
 
 import structlog
 
+from ai_secretary.i18n import N_
 from ai_secretary_llm_local import embedded
 from ai_secretary_llm_local.errors import ModelUnavailable, NotOurFile, model_unavailable
 from ai_secretary_llm_local.gguf import SHARD, GgufError, GgufHead, read_head
@@ -46,7 +47,9 @@ class Problem:
         return self.template.format(**self.params) if self.params else self.template
 
     def error(self) -> ModelUnavailable:
-        return model_unavailable(self.template, self.params, code="model_broken", hint="Download the file again or delete it.")
+        return model_unavailable(
+            self.template, self.params, code="model_broken", hint=N_("Download the file again or delete it.")
+        )
 
 
 @dataclass(slots=True, frozen=True)
@@ -219,7 +222,7 @@ class ModelLibrary:
                 model = replace(
                     model,
                     problem=Problem(
-                        "Parts of the model are missing: {missing} of {count}",
+                        N_("Parts of the model are missing: {missing} of {count}"),
                         {"missing": ", ".join(map(str, missing[:8])), "count": count},
                     ),
                 )
@@ -252,7 +255,7 @@ class ModelLibrary:
     def _embedded(self, model: LocalModel) -> LocalModel:
         problem = model.problem
         if problem is None and not self._pins.matches(model.path, embedded.SHA256):
-            problem = Problem("The file is not the one that this version knows: its checksum differs", {})
+            problem = Problem(N_("The file is not the one that this version knows: its checksum differs"), {})
         return replace(
             model, id=f"local/{embedded.SLUG}", title=embedded.TITLE, demo=True, languages=frozenset({"en"}), problem=problem
         )
@@ -265,7 +268,7 @@ class ModelLibrary:
             except GgufError as error:
                 known = Problem(error.template, error.params)
             except (OSError, ValueError) as error:
-                known = Problem("The file cannot be read: {error}", {"error": str(error)})
+                known = Problem(N_("The file cannot be read: {error}"), {"error": str(error)})
             self._heads[file.stamp] = known
         return known
 

@@ -11,7 +11,7 @@ from ai_secretary.jobs import Job
 from ai_secretary_llm_local.hub import HubFile, HubRepository
 from ai_secretary_llm_local.service import ModelStatus, Recommendation
 
-Sha256 = Annotated[str, Field("", pattern=r"^([0-9a-f]{64})?$", description="Expected SHA-256, lower-case hexadecimal")]
+Sha256 = Annotated[str, Field("", pattern=r"^([0-9a-f]{64})?$")]
 
 
 class ModelReply(BaseModel):
@@ -136,6 +136,8 @@ class EntryReply(BaseModel):
     note: str
     recommended: bool
     fits: bool
+    tokens_per_second: float
+    """Estimated for this machine."""
     installed: str | None
     download: DownloadReply | None
 
@@ -156,6 +158,7 @@ class EntryReply(BaseModel):
             note=entry.note,
             recommended=entry.recommended,
             fits=item.fits,
+            tokens_per_second=round(item.speed, 1),
             installed=item.installed.id if item.installed else None,
             download=DownloadReply.of(item.job) if item.job else None,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,12 @@ from ai_secretary_llm_local.source import LocalModelSource
 log = structlog.get_logger(__name__)
 
 _LOOK_AGAIN_S = 5.0
+_BYTES_PER_SECOND = 8e9
+"""Weights that one thread reads per second while it writes (measured with the demo model on a virtual machine)."""
+_MOST_BYTES_PER_SECOND = 40e9
+"""What the memory of an ordinary machine gives to all threads together."""
+SPEAKING_SPEED = 4.0
+"""Tokens per second below which an answer comes slower than it can be read aloud."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,8 +67,15 @@ class Recommendation:
     entry: CatalogueEntry
     fits: bool
     """The machine has as much memory as the entry wants."""
+    speed: float
+    """Tokens per second to expect here."""
     installed: LocalModel | None
     job: Job | None
+
+    @property
+    def fluent(self) -> bool:
+        """Fits, and answers at the speed of speech."""
+        return self.fits and self.speed >= SPEAKING_SPEED
 
 
 class LocalModels:
@@ -165,10 +178,36 @@ class LocalModels:
         size_class = ram_class((await self.memory()).total)
         jobs = {str(file.get("file", "")): job for job in await self.downloads.list() for file in job.payload.get("files", ())}
         names = {path.name.lower(): model for model in self.library.models for path in model.paths}
+        bandwidth = await self._bandwidth()
         return [
-            Recommendation(entry, entry.ram_gb <= size_class, names.get(entry.file.lower()), jobs.get(entry.file))
+            Recommendation(
+                entry,
+                fits=entry.ram_gb <= size_class,
+                speed=bandwidth / (entry.size * entry.active),
+                installed=names.get(entry.file.lower()),
+                job=jobs.get(entry.file),
+            )
             for entry in CATALOGUE
         ]
+
+    async def _bandwidth(self) -> float:
+        """Bytes of weights per second: writing a token reads all of them once, so this bounds the speed of any model here.
+
+        As the loaded models show it, else by the number of threads.
+        """
+        for loaded in reversed(self.pool.loaded):
+            if loaded.process.state == "ready" and (speed := await _speed(loaded)) is not None:
+                return speed * loaded.model.size
+        return min(_BYTES_PER_SECOND * self.options.used_threads, _MOST_BYTES_PER_SECOND)
+
+    @staticmethod
+    def best(items: Sequence[Recommendation]) -> Recommendation | None:
+        """What to suggest first: the largest that answers fluently, else the smallest that fits."""
+        wanted = [item for item in items if item.entry.recommended and item.fits]
+        fluent = [item for item in wanted if item.fluent]
+        if fluent:
+            return max(fluent, key=lambda item: item.entry.size)
+        return min(wanted, key=lambda item: item.entry.size, default=None)
 
     async def refresh(self, *, force: bool = False) -> bool:
         """Look at the folders now. True if something changed."""

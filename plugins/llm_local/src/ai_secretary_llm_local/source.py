@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from ai_secretary.errors import InvalidInput
+from ai_secretary.i18n import N_
 from ai_secretary.llm import ChatDelta, ChatModel, ChatRequest, EmbeddingResult, ModelInfo, ModelState, RelayResponse
 from ai_secretary.openai_wire import OpenAIWireModel, estimate_tokens
 from ai_secretary_llm_local.library import LocalModel, ModelLibrary
 from ai_secretary_llm_local.pool import ModelPool
 
-PROVIDER_TITLE = "This machine"
+PROVIDER_TITLE = N_("This machine")
 _STATES: dict[str, ModelState] = {
     "stopped": "idle", "starting": "loading", "ready": "ready", "restarting": "loading", "failed": "unavailable",
 }  # fmt: skip

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 
+from ai_secretary.i18n import N_
 from ai_secretary_llm_local.errors import DownloadFailed, HubError
 from ai_secretary_llm_local.gguf import MAGIC
 from ai_secretary_llm_local.hub import MAX_REDIRECTS, Hub, next_hop, sha256_in
@@ -220,7 +221,7 @@ class Transfer:
                 raise _Again("the file has changed at the server", fresh=True)
             await self._check_disk(have if resumed else 0)
             if resumed and self.progress is not None:
-                await self.progress(have, self.total, "Checking what has arrived")
+                await self.progress(have, self.total, N_("Checking what has arrived"))
             sink = await self._open_sink(fresh=not resumed)
             await asyncio.to_thread(lambda: self.part.write_notes(url=self.url, validator=_validator(response), sha256=self.told))
             return await self._receive(response, sink)
