@@ -65,7 +65,7 @@ class CatalogueCard:
                 bar = c.progress_row(name, subtitle=" ", actions=lambda: self._job_actions(name, job))
                 self._set(bar, job)
                 if job.state == "failed":
-                    c.text(_(job.error), "as-12").style("color:var(--err);padding:0 16px 10px;overflow-wrap:anywhere")
+                    c.text(self._why(job), "as-12").style("color:var(--err);padding:0 16px 10px;overflow-wrap:anywhere")
             self._bars[job.id] = (bar, job.state)
             return
         with c.row():
@@ -80,6 +80,12 @@ class CatalogueCard:
             if self.page.may_write:
                 with c.el("as-rowright"):
                     c.button(_("Download"), lambda: self.page.act(self.page.models.download(item.id)), small=True)
+
+    def _why(self, job: Job) -> str:
+        known = self.page.models.downloads.failures.get(job.id)
+        if known is None:
+            return job.error
+        return _.error(known) + (f". {_(known.hint)}" if known.hint else "")
 
     def _job_actions(self, name: str, job: Job) -> None:
         if not self.page.may_write:

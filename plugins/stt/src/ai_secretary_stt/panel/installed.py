@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nicegui.element import Element
@@ -117,13 +118,13 @@ class InstalledCard:
                         label,
                         options,
                         current,
-                        on_change=lambda value, chosen=language: self._prefer(chosen, value or ""),
+                        on_change=partial(self._prefer, language),
                         disabled=not self.page.may_write,
                     )
 
-    async def _prefer(self, language: str, model_id: str) -> None:
+    async def _prefer(self, language: str, model_id: str | None) -> None:
         voice = self.page.view.application.voice
-        await voice.save_preferences(voice.preferences.model_copy(update={f"recognizer_{language}": model_id}))
+        await voice.save_preferences(voice.preferences.model_copy(update={f"recognizer_{language}": model_id or ""}))
         c.toast(_("Saved. New speech is already heard by it"))
 
 

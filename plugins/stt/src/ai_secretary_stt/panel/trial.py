@@ -26,9 +26,7 @@ ALL = "*"
 PROBLEMS = {
     "denied": N_("The browser may not use the microphone. Allow it in the address bar and try again."),
     "missing": N_("There is no microphone on this device. Drop a recording here instead."),
-    "insecure": N_(
-        "The browser gives the microphone only to https pages and to this very machine. Drop a recording here instead."
-    ),
+    "insecure": N_("The browser gives the microphone only to https pages and to this machine. Drop a recording here instead."),
 }
 # Records until told to stop (at most 60 s) and hands the sound to the same upload as a dropped file.
 RECORDER = """
@@ -86,9 +84,13 @@ class TrialCard:
             with c.el("as-actions as-gap"):
                 self._button = c.button(_("Speak"), self._toggle, kind="filled", icon="mic")
             self._upload = c.file_drop(
-                _("or drop a recording here"), self._received, accept="audio/*,video/*", max_bytes=MAX_BYTES, icon_name="graphic_eq",
+                _("or drop a recording here"),
+                self._received,
+                accept="audio/*,video/*",
+                max_bytes=MAX_BYTES,
+                icon_name="graphic_eq",
                 hint=_("Any common format, up to ten minutes"),
-            )  # fmt: skip
+            )
             self._result = c.el("as-grid", aria_live="polite").style("margin-top:12px")
         ui.on("stt-mic", lambda event: self._microphone(str(event.args)))
 
