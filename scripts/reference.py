@@ -40,7 +40,7 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Read at start-up from environment variables, then `.env`, then `secretary.toml` (names in lower case without the prefix).",
+        "Read at start-up from environment variables, then `.env`, then `secretary.toml` (names in lower case, no prefix).",
         "An empty variable counts as not set. What changes while the server runs is set in the admin instead.",
         "",
         "| variable | default | meaning | older names |",
@@ -59,8 +59,9 @@ def hooks_page() -> str:
     lines = [
         "# Hooks",
         "",
-        "A plugin marks methods with `@hookimpl`; each gets one typed registrar. All hooks are *sync* and *collect*: called once when the",
-        "plugin is enabled, beside the event loop, with a deadline of ten seconds. `registrar.context` is the plugin's context.",
+        "A plugin marks methods with `@hookimpl`; each gets one typed registrar. All hooks are *sync* and *collect*: called once",
+        "when the plugin is enabled, beside the event loop, with a deadline of ten seconds. `registrar.context` is the plugin's",
+        "context.",
         "",
     ]
     for name, function in inspect.getmembers(hookspecs, inspect.isfunction):

@@ -10,26 +10,23 @@ import asyncio
 import sys
 import tempfile
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import types
 
-from ai_secretary.storage import Base, Database, EncryptedText, UtcDateTime, Vault
+from ai_secretary.storage import Base, Database, Vault
 from ai_secretary.storage.migrations import Migrator
 from ai_secretary.storage.migrations.runner import CORE_FOLDER, CORE_MODELS
 from ai_secretary.storage.vault import install_vault
-
-PLAIN: dict[type[Any], str] = {UtcDateTime: "sa.BigInteger()", EncryptedText: "sa.String()"}
 
 
 def render(kind: str, item: Any, context: Any) -> str | bool:
     """A revision must not depend on today's classes: spell our types as what the database stores."""
     if kind == "type":
-        if type(item) in PLAIN:
-            return PLAIN[type(item)]
+        if isinstance(item, types.TypeDecorator):
+            return f"sa.{item.impl_instance!r}"
         if isinstance(item, types.BigInteger) and item._variant_mapping:
             return 'sa.BigInteger().with_variant(sa.Integer(), "sqlite")'
     return False
@@ -59,15 +56,17 @@ async def main(revision: str, message: str) -> None:
             script = produce_migrations(context, Base.metadata)
             assert script.upgrade_ops is not None
             assert script.downgrade_ops is not None
-            options: Any = context.opts
-            up = render_python_code(script.upgrade_ops, render_item=render, migration_context=context, **{})
+            up = render_python_code(script.upgrade_ops, render_item=render, migration_context=context)
             down = render_python_code(script.downgrade_ops, render_item=render, migration_context=context)
-            del options
         engine.dispose()
         await database.dispose()
     previous = existing[-1].stem if existing else None
     path = CORE_FOLDER / f"{revision}.py"
-    label = 'branch_labels: tuple[str, ...] | None = ("core",)' if previous is None else "branch_labels: tuple[str, ...] | None = None"
+    label = (
+        'branch_labels: tuple[str, ...] | None = ("core",)'
+        if previous is None
+        else "branch_labels: tuple[str, ...] | None = None"
+    )
     path.write_text(
         f'"""{message}."""\n\nfrom __future__ import annotations\n\nimport sqlalchemy as sa\nfrom alembic import op\n\n'
         f'revision = "{revision}"\ndown_revision: str | None = {previous!r}\n{label}\ndepends_on: str | None = None\n\n\n'

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -15,11 +15,15 @@ from ai_secretary.app.container import Container
 from ai_secretary.config import Settings
 from ai_secretary.errors import SecretaryError
 from ai_secretary.i18n import Translator
+from ai_secretary.metrics import Metrics
 from ai_secretary.plugins import PluginContext, TaskOwner
 from ai_secretary.plugins.host import PluginHost
 from ai_secretary.plugins.records import PluginChanged
 from ai_secretary.plugins.services import CoreServices
 from ai_secretary.storage.migrations.runner import CORE
+
+if TYPE_CHECKING:
+    from ai_secretary.app.web import PluginRoutes
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +62,9 @@ class Application:
         self.host = PluginHost(
             settings, self.registries, self.preferences, self.bus, self.migrator, self.guard, self._make_context
         )
+        self.metrics = Metrics()
         self.tasks = TaskOwner("core")
+        self.plugin_routes: PluginRoutes | None = None
         self.printed_once: list[PrintedOnce] = []
         """Credentials made at this start, to be shown once."""
         self._opened_at = time.monotonic()

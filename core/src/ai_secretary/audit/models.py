@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ai_secretary.storage import Base, BigId, UtcDateTime
@@ -26,7 +26,7 @@ class AuditRow(Base):
     """JSON, exactly the text that was hashed."""
     chain: Mapped[str] = mapped_column(String(64))
     """Name of the chain: one per node that writes."""
-    seq: Mapped[int] = mapped_column(Integer)
+    seq: Mapped[int] = mapped_column(BigInteger)
     prev_hash: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
 

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import MetaData
-from sqlalchemy.engine import Connection
+from sqlalchemy import MetaData, event
+from sqlalchemy.engine import Connection, Engine
 
 from ai_secretary.storage.database import Database
 
@@ -18,7 +18,7 @@ CORE = "core"
 CORE_FOLDER = Path(__file__).parent / "versions"
 CORE_MODELS = ("ai_secretary.storage.preferences", "ai_secretary.access.models", "ai_secretary.audit.models",
                "ai_secretary.conversations.models", "ai_secretary.dialogue.models", "ai_secretary.voice.models",
-               "ai_secretary.jobs.models", "ai_secretary.plugins.models")  # fmt: skip
+               "ai_secretary.jobs.models")  # fmt: skip
 EXTRA_DDL = ("ai_secretary.audit.ddl", "ai_secretary.conversations.ddl")
 """Modules with `install(connection)`: triggers and search indexes that metadata cannot express."""
 
@@ -54,7 +54,7 @@ class Migrator:
         return await asyncio.to_thread(self._pending, branch)
 
     def _upgrade(self, branch: str) -> list[PendingMigration]:
-        engine = self._database.blocking_engine()
+        engine = self._engine()
         try:
             with engine.connect() as connection:
                 pending = self._plan(connection, branch)
@@ -64,6 +64,22 @@ class Migrator:
                 return pending
         finally:
             engine.dispose()
+
+    def _engine(self) -> Engine:
+        """On SQLite: real transactions around DDL, and no cascades while Alembic rebuilds a table."""
+        engine = self._database.blocking_engine()
+        if self._database.is_sqlite:
+
+            @event.listens_for(engine, "connect")
+            def _manual(connection: Any, _record: Any) -> None:
+                connection.isolation_level = None
+                connection.execute("PRAGMA foreign_keys=OFF")
+
+            @event.listens_for(engine, "begin")
+            def _begin(connection: Connection) -> None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        return engine
 
     def _pending(self, branch: str) -> list[PendingMigration]:
         engine = self._database.blocking_engine()
@@ -125,20 +141,9 @@ def script_config(script: Any) -> Any:
 
 async def create_schema_for_tests(database: Database, metadata: MetaData) -> None:
     """The core's newest schema without walking the revisions; a test asserts that both ways give the same."""
-    for module in CORE_MODELS:
-        _import_if_there(module)
+    for name in CORE_MODELS:
+        import_module(name)
     async with database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
         for name in EXTRA_DDL:
-            module = _import_if_there(name)
-            if module is not None:
-                await connection.run_sync(module.install)
-
-
-def _import_if_there(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("ai_secretary"):
-            return None
-        raise
+            await connection.run_sync(import_module(name).install)
