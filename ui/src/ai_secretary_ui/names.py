@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ai_secretary.i18n import N_, Translator
+from ai_secretary.llm import ModelInfo
 from ai_secretary_ui import house
 
 _ = Translator("ui")
@@ -52,6 +53,19 @@ def plugin_title(plugin_id: str) -> str:
 def by_owner(owner: str | None, message: str) -> str:
     """A message id of a plugin's catalogue in the reader's language; text without an id stays as it is."""
     return Translator(owner)(message) if owner and message else message
+
+
+def model_owner(model_id: str) -> str | None:
+    """The plugin that brings this model."""
+    for owner, source in house.current().registries.chat_sources.items():
+        if any(model.id == model_id for model in source.models()):
+            return owner
+    return None
+
+
+def provider_title(model: ModelInfo) -> str:
+    """A model's provider in the reader's language."""
+    return by_owner(model_owner(model.id), model.provider_title)
 
 
 def engine_title(engine: str) -> str:

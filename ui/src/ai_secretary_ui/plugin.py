@@ -22,7 +22,7 @@ PAGES = (
          ("log", "журнал", "аудит", "кто что менял")),
     Page("llm", "engines", N_("Answer models"), "neurology", "ai_secretary_ui.pages.llm:build", "llm:read", 100,
          ("model", "persona", "prompt", "модель", "характер", "персона", "температура")),
-    Page("voices", "engines", N_("Voices"), "record_voice_over", "ai_secretary_ui.pages.voices:build", "voices:read", 300,
+    Page("voices", "engines", N_("Voices"), "record_voice_over", "ai_secretary_ui.pages.voices:build", "voices:read", 200,
          ("speech", "tts", "голос", "озвучка", "речь")),
     Page("chat", "channels", N_("Chat"), "chat", "ai_secretary_ui.pages.chat:build", "chat:read", 100,
          ("conversation", "talk", "чат", "разговор", "диалог")),

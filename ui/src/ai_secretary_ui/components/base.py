@@ -127,7 +127,7 @@ def icon_button(
     icon: str, label: str, on_click: Click | None = None, *, small: bool = False, href: str | None = None, classes: str = ""
 ) -> Element:
     """A button of one icon; `label` is its tooltip and spoken name. `icon_button("search", _("Search"), open)`."""
-    element = el(f"as-icon {'sm ' if small else ''}{classes}".strip(), "a" if href else "button", aria_label=label)
+    element = el(f"as-icon {'as-sm ' if small else ''}{classes}".strip(), "a" if href else "button", aria_label=label)
     if href:
         element.props["href"] = href
     else:

@@ -221,7 +221,7 @@ def password_field(
         box = ui.input(password=True, password_toggle_button=False, on_change=_changed(on_change))
         box.props(f'outlined dense autocomplete="{autocomplete}" spellcheck=false')
         with box.add_slot("append"):
-            eye = el("as-icon sm", "button", type="button", aria_label=_("Show or hide"))
+            eye = el("as-icon as-sm", "button", type="button", aria_label=_("Show or hide"))
             with eye:
                 picture = ui.icon("sym_o_visibility").props("aria-hidden=true")
 

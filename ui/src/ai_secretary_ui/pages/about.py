@@ -34,7 +34,7 @@ async def build(view: PageView) -> None:
     facts = await application.database_facts()
     settings = application.settings
     c.page_header(_("About"), _("AI Secretary {version}", version=__version__))
-    with c.grid(2):
+    with c.grid(2, classes="as-stretch"):
         with c.card(classes="a-hero"), c.el("a-head"):
             c.svg(pictures.BRAND_FLAT, "a-logo")
             with c.el():
@@ -62,7 +62,7 @@ async def build(view: PageView) -> None:
                     (_("Plugins"), formatting.number(len(application.host.list()))),
                 ]
             )
-    with c.grid(2):
+    with c.grid(2, classes="as-stretch"):
         with c.card(_("From your own program")):
             c.text(
                 _(

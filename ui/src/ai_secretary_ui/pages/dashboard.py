@@ -489,7 +489,7 @@ class Dashboard:
                     with c.el("as-row"):
                         with c.el("as-rowtext"):
                             c.text(model.title, "as-b as-ell")
-                            c.text(_("demo model") if model.demo else model.provider_title, "as-12 as-faint as-ell")
+                            c.text(_("demo model") if model.demo else names.provider_title(model), "as-12 as-faint as-ell")
                         c.el("as-sp")
                         c.stat(kind, word, "schedule" if kind == "warn" else "")  # type: ignore[arg-type]  # one of the kinds
 

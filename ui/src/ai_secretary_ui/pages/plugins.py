@@ -109,7 +109,7 @@ class PluginsPage:
             options = {
                 "all": f"{_('All')} {len(records)}",
                 "on": f"{_('On')} {running}",
-                "off": f"{_('Off')} {len(records) - running - trouble}",
+                "off": f"{_('Turned off')} {len(records) - running - trouble}",
             }
             if trouble:
                 options["trouble"] = f"{_('Need you')} {trouble}"

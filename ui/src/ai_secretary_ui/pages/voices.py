@@ -273,7 +273,14 @@ class VoicesPage:
             c.key_value(
                 [
                     (_("Phrases"), formatting.number(stats.phrases)),
-                    (_("Memory"), f"{formatting.size(stats.bytes)} / {formatting.size(stats.max_bytes)}"),
+                    (
+                        _("Memory"),
+                        _(
+                            "{used} of {all}",
+                            used=formatting.size(stats.bytes),
+                            all=f"{self.preferences.cache_mb}{formatting.NBSP}{formatting.unit('MB')}",
+                        ),
+                    ),
                     (_("Spoken from the cache"), formatting.percent(stats.hits / asked) if asked else "—"),
                 ]
             )

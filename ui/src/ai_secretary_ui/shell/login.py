@@ -135,7 +135,9 @@ class LoginPages:
 <div class="as-loginhead">{pictures.brand("")}<div><b>AI Secretary</b><small>{
             escape(_("Answers calls and messages"))
         }</small></div></div>
-<form class="as-card as-loginform" method="post" action="/ui/login" novalidate><h1 class="as-h1">{escape(_("Log in"))}</h1>{note}
+<form class="as-card as-loginform" method="post" action="/ui/login" novalidate><h1 class="as-h1">{escape(_("Entrance"))}</h1>{
+            note
+        }
 <input type="hidden" name="next" value="{escape(target, quote=True)}">
 <div><label for="username">{escape(_("Name"))}</label><div class="in"><input id="username" name="username" autocomplete="username"
  autocapitalize="none" spellcheck="false" value="{escape(name or "admin", quote=True)}"{described} required></div></div>

@@ -61,7 +61,7 @@ class Composer:
                     with c.el("as-num as-13", "span", data_rectime="1"):
                         ui.label("0:00").classes("as-inline")
                     c.el("as-sp")
-                    cancel = c.el("as-btn quiet sm", "button", type="button")
+                    cancel = c.el("as-btn quiet as-sm", "button", type="button")
                     with cancel:
                         ui.label(_("Cancel")).classes("as-inline")
                     cancel.on("click", js_handler="() => asMic.stop(false)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ai_secretary.i18n import Translator
-from ai_secretary_ui import PageView
+from ai_secretary_ui import PageView, names
 
 _ = Translator("ui")
 
@@ -29,7 +29,7 @@ def model_choices(view: PageView) -> list[ModelChoice]:
     found = [usual]
     for model in view.application.registries.models():
         icon = "school" if model.demo else "memory" if model.local else "cloud"
-        label = f"{model.title} · {_('demo model')}" if model.demo else f"{model.title} · {model.provider_title}"
+        label = f"{model.title} · {_('demo model')}" if model.demo else f"{model.title} · {names.provider_title(model)}"
         found.append(ModelChoice(model.id, model.title, label, icon, STATE_COLORS.get(model.state, "ok")))
     return found
 

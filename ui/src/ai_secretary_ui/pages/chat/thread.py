@@ -230,7 +230,7 @@ class Thread:
 
     def _listen_button(self, message: Message) -> None:
         key = f"msg:{message.id}"
-        knob = c.el("as-icon sm as-play2", "button", type="button", aria_label=_("Listen"), data_voice=key)
+        knob = c.el("as-icon as-sm as-play2", "button", type="button", aria_label=_("Listen"), data_voice=key)
         with knob:
             c.icon("volume_up", "as-playicon")
             c.icon("stop", "as-pauseicon")

@@ -64,7 +64,7 @@ class OrderCard:
             c.menu_items(
                 [
                     MenuItem(
-                        f"{model.title} · {model.provider_title}",
+                        f"{model.title} · {names.provider_title(model)}",
                         self._adder(model.id),
                         "school" if model.demo else "memory" if model.local else "cloud",
                     )
@@ -123,7 +123,7 @@ class OrderCard:
                 c.text(self._about(status), "as-12 as-faint as-ell")
             kind, icon_name, word = STATES.get(status.state, ("off", "help", status.state))
             if status.answering and kind == "ok":
-                word = "Answers"
+                word = N_("Answers")
             with c.stat(kind, _(word), icon_name) as mark:  # type: ignore[arg-type]  # one of the five kinds
                 if status.reason or status.last_error:
                     ui.tooltip(self._reason(status))
@@ -141,17 +141,19 @@ class OrderCard:
     def _about(self, status: CandidateStatus) -> str:
         if status.state in {"unavailable", "resting"} and (status.reason or status.last_error):
             return self._reason(status)
-        parts = [status.provider_title, _("demo model") if status.demo else "", status.id]
+        parts = [
+            names.by_owner(names.model_owner(status.id), status.provider_title),
+            _("demo model") if status.demo else "",
+            status.id,
+        ]
         return " · ".join(part for part in parts if part)
 
     def _reason(self, status: CandidateStatus) -> str:
-        text = status.reason or status.last_error
-        owner = self._page.view.application.registries.chat_sources.owner_of(status.id.partition("/")[0])
-        return names.by_owner(owner, text)
+        return names.by_owner(names.model_owner(status.id), status.reason or status.last_error)
 
     def _menu(self, index: int, status: CandidateStatus, count: int) -> None:
         if not self._page.may_write:
-            c.el("as-icon sm hd", "span")
+            c.el("as-icon as-sm hd", "span")
             return
         items: list[MenuItem | None] = []
         if index > 0:

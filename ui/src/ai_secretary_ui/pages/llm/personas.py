@@ -13,6 +13,7 @@ from ai_secretary.dialogue.parameters import RANGES
 from ai_secretary.dialogue.persona import Persona
 from ai_secretary.i18n import N_, Translator
 from ai_secretary_ui import components as c
+from ai_secretary_ui import names
 from ai_secretary_ui.components.base import MenuItem
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class PersonasCard:
 
     def _menu(self, persona: Persona, default: str) -> None:
         if not self._page.may_write:
-            c.el("as-icon sm", "span")
+            c.el("as-icon as-sm", "span")
             return
         items: list[MenuItem | None] = []
         if persona.id != default and persona.enabled:
@@ -182,7 +183,7 @@ class PersonasCard:
                         minimum=least, maximum=most, step=step,
                     )  # fmt: skip
                 models = {
-                    model.id: f"{model.title} · {model.provider_title}"
+                    model.id: f"{model.title} · {names.provider_title(model)}"
                     for model in self._page.view.application.registries.models()
                 }
                 chosen = persona.model if persona is not None else None
