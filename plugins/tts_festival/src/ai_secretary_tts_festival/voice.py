@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ai_secretary.errors import InvalidInput, Unavailable
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import N_, Translator
 from ai_secretary.plugins import Health
 from ai_secretary.speech import AudioChunk, EngineState, VoiceInfo, VoiceOptions
 from ai_secretary.workers import Worker, WorkerError
@@ -48,9 +48,9 @@ class FestivalVoice:
     def look(self) -> None:
         """See what is installed (two looks at the disk, microseconds)."""
         if shutil.which("festival") is None:
-            self.missing = "Festival is not installed"
+            self.missing = N_("Festival is not installed")
         elif not self._folder.is_dir():
-            self.missing = "Festival's Russian voice is not installed"
+            self.missing = N_("Festival's Russian voice is not installed")
         else:
             self.missing = ""
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from ai_secretary.errors import NotFound, SecretaryError
+from ai_secretary.i18n import N_
 from ai_secretary_tts_piper.files import GENDERS, Gender
 from ai_secretary_tts_piper.transfer import DownloadFailed, RemoteFile, Transfer
 
@@ -24,18 +25,18 @@ _PATH: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z
 _MAX_AGE_S: Final = 7 * 24 * 3600
 
 RECOMMENDED: Final[dict[str, str]] = {
-    "ru_RU-dmitri-medium": "Calm and even; the house voice of the original",
-    "ru_RU-irina-medium": "Clear and friendly; the house voice of the original",
-    "ru_RU-denis-medium": "Lower and more reserved",
-    "ru_RU-ruslan-medium": "Lively, with the manner of a narrator",
-    "en_US-lessac-medium": "The most natural American voice of its size",
-    "en_US-amy-medium": "Soft and warm",
-    "en_US-ryan-high": "Rich sound; twice as large and about three times as slow",
-    "en_US-joe-medium": "Free for any use; comes with this plugin",
-    "en_GB-alba-medium": "Scottish",
-    "en_GB-alan-medium": "British, businesslike",
+    "ru_RU-dmitri-medium": N_("a man, the original's voice"),
+    "ru_RU-irina-medium": N_("a woman, the original's voice"),
+    "ru_RU-denis-medium": N_("a man"),
+    "ru_RU-ruslan-medium": N_("a man"),
+    "en_US-lessac-medium": N_("a woman"),
+    "en_US-amy-medium": N_("a woman"),
+    "en_US-ryan-high": N_("a man; a larger file that takes longer to speak"),
+    "en_US-joe-medium": N_("a man; comes with this plugin"),
+    "en_GB-alba-medium": N_("a woman, Scottish"),
+    "en_GB-alan-medium": N_("a man, British"),
 }
-"""Voices that the house suggests, and what they are like (English message ids); in this order."""
+"""Voices that the house suggests, in this order, with a note (English message id)."""
 
 
 @dataclass(slots=True, frozen=True)

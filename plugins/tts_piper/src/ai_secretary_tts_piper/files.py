@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 import structlog
 
+from ai_secretary.i18n import N_
+
 log = structlog.get_logger(__name__)
 
 Gender = Literal["female", "male", "neutral"]
@@ -122,19 +124,19 @@ def read_voice(model: Path, package: str = "") -> VoiceFile:
     try:
         stat = model.stat()
     except OSError:
-        return VoiceFile(name, model, package, problem="The voice file {detail} is missing", detail=model.name)
+        return VoiceFile(name, model, package, problem=N_("The voice file {detail} is missing"), detail=model.name)
     base: dict[str, Any] = {"name": name, "model": model, "package": package, "size": stat.st_size, "modified": stat.st_mtime}
     if stat.st_size < _SMALLEST:
-        return VoiceFile(**base, problem="The voice file is cut short: {detail} bytes", detail=str(stat.st_size))
+        return VoiceFile(**base, problem=N_("The voice file is cut short: {detail} bytes"), detail=str(stat.st_size))
     description = model.with_name(model.name + ".json")
     try:
         config = json.loads(description.read_text(encoding="utf-8"))
         return VoiceFile(**base, **_described(config, name), licence=_licence(model))
     except FileNotFoundError:
-        return VoiceFile(**base, problem="Its description {detail} is missing", detail=description.name)
+        return VoiceFile(**base, problem=N_("Its description {detail} is missing"), detail=description.name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return VoiceFile(
-            **base, problem="Its description cannot be read: {detail}", detail=f"{type(error).__name__}: {error}"[:200]
+            **base, problem=N_("Its description cannot be read: {detail}"), detail=f"{type(error).__name__}: {error}"[:200]
         )
 
 
@@ -158,7 +160,7 @@ def _described(config: dict[str, Any], name: str) -> dict[str, Any]:
     if not config["phoneme_id_map"]:
         raise ValueError("phoneme_id_map is empty")
     if kind not in _PHONEME_TYPES:
-        found |= {"problem": "Voices of the kind {detail} are not supported", "detail": kind}
+        found |= {"problem": N_("Voices of the kind {detail} are not supported"), "detail": kind}
     if not 4000 <= found["sample_rate"] <= 96000:
         raise ValueError(f"sample_rate {found['sample_rate']}")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ai_secretary.i18n import Translator
 from ai_secretary.jobs import Job
@@ -17,22 +17,31 @@ from ai_secretary_tts_piper.options import VoiceSettings
 _ = Translator("tts_piper")
 
 
-class PiperVoiceOut(BaseModel):
+class _Documented(BaseModel):
+    """Texts below a field are its description in the API reference."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class PiperVoiceOut(_Documented):
     id: str = Field(examples=["piper/en_US-joe-medium"])
     name: str
     title: str
     language: str
     gender: Literal["female", "male", "neutral"]
     quality: str
-    sample_rate: int = Field(description="Hz")
-    speakers: dict[str, int] = Field(description="Names and numbers of the speakers, where there are several")
+    sample_rate: int
+    """Hz"""
+    speakers: dict[str, int]
+    """Names and numbers of the speakers, where there are several"""
     size_bytes: int
     origin: Literal["folder", "package"]
     package: str
     licence: str
     state: Literal["ready", "loading", "idle", "unavailable"]
     reason: str
-    parameters: dict[str, float | int | str | bool] = Field(description="The values in force")
+    parameters: dict[str, float | int | str | bool]
+    """The values in force"""
     settings: VoiceSettings
 
     @classmethod
@@ -45,12 +54,13 @@ class PiperVoiceOut(BaseModel):
         )  # fmt: skip
 
 
-class PiperVoicesOut(BaseModel):
+class PiperVoicesOut(_Documented):
     voices: list[PiperVoiceOut]
-    folder: str = Field(description="Voices put here are found at the next look")
+    folder: str
+    """Voices put here are found at the next look"""
 
 
-class OfferOut(BaseModel):
+class OfferOut(_Documented):
     key: str = Field(examples=["ru_RU-dmitri-medium"])
     title: str
     language: str
@@ -63,7 +73,8 @@ class OfferOut(BaseModel):
     recommended: bool
     note: str
     installed: bool
-    job: str | None = Field(None, description="Id of the download under way")
+    job: str | None = None
+    """Id of the download under way."""
 
     @classmethod
     def of(cls, offer: Offer, installed: bool, job: Job | None) -> OfferOut:
@@ -75,19 +86,23 @@ class OfferOut(BaseModel):
         )  # fmt: skip
 
 
-class CatalogueOut(BaseModel):
+class CatalogueOut(_Documented):
     voices: list[OfferOut]
-    languages: dict[str, str] = Field(description="ISO 639-1 code and its own name, of all voices")
+    languages: dict[str, str]
+    """ISO 639-1 code and its own name, of all voices"""
     fetched_at: datetime | None
-    problem: str = Field(description="Why the list could not be refreshed, or empty")
+    problem: str
+    """Why the list could not be refreshed, or empty"""
 
 
-class DownloadIn(BaseModel):
-    voice: str = Field(max_length=100, description="Key of the catalogue", examples=["ru_RU-irina-medium"])
+class DownloadIn(_Documented):
+    voice: str = Field(max_length=100, examples=["ru_RU-irina-medium"])
+    """Key of the catalogue."""
 
 
-class DownloadOut(BaseModel):
-    id: str = Field(description="Job id: /admin/jobs/{id}/pause, /resume and /cancel work on it")
+class DownloadOut(_Documented):
+    id: str
+    """Job id: /admin/jobs/{id}/pause, /resume and /cancel work on it"""
     voice: str
     title: str
     state: Literal["queued", "running", "paused", "done", "failed", "cancelled"]
@@ -103,7 +118,7 @@ class DownloadOut(BaseModel):
         )  # fmt: skip
 
 
-class DownloadsOut(BaseModel):
+class DownloadsOut(_Documented):
     downloads: list[DownloadOut]
 
 
