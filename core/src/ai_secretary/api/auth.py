@@ -38,7 +38,7 @@ class UserReply(BaseModel):
 
 class LoginReply(BaseModel):
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Seconds that the access token is good for")
     refresh_token: str | None = Field(description="For POST /admin/auth/refresh; each one works once")
     user: UserReply

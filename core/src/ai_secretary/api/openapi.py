@@ -80,14 +80,14 @@ def install_openapi(app: FastAPI) -> None:
         document = plain()
         components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
-        if Problem.__name__ in schemas:
+        if "securitySchemes" in components:
             return document
         permissions = route_permissions(app)
         for path, operations in document.get("paths", {}).items():
             for method, operation in operations.items():
                 if isinstance(operation, dict):
                     _complete(operation, path, permissions.get((method, path), []))
-        components.setdefault("securitySchemes", {}).update(_SCHEMES)
+        components["securitySchemes"] = dict(_SCHEMES)
         for model in (Problem, OpenAIError):
             schema = model.model_json_schema(ref_template=_REFERENCE)
             schemas.update(schema.pop("$defs", {}))
