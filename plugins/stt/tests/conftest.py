@@ -179,6 +179,7 @@ async def start_plugin(
         plugin.register_jobs(JobsRegistrar(registries, context))
         plugin.register_health(HealthRegistrar(registries, context))
         plugin.register_translations(TranslationsRegistrar(registries, context))
+        context.ready.set()
         await plugin.start()
         running = Running(plugin, context, registries, jobs, heard.events)
         started.append(running)

@@ -75,6 +75,7 @@ async def start(sqlite_database: Database, settings: Settings) -> AsyncIterator[
         plugin.register_jobs(r.JobsRegistrar(registries, context))
         plugin.register_pages(r.PagesRegistrar(registries, context))
         plugin.register_health(r.HealthRegistrar(registries, context))
+        context.ready.set()
         await plugin.start()
         running.append(Running(plugin, context, registries, jobs, heard.events))
         return running[-1]

@@ -65,6 +65,8 @@ class Application:
         self.metrics = Metrics()
         self.tasks = TaskOwner("core")
         self.plugin_routes: PluginRoutes | None = None
+        self.ready = asyncio.Event()
+        """Set once the server answers; what warms up waits for it."""
         self.printed_once: list[PrintedOnce] = []
         """Credentials made at this start, to be shown once."""
         self._opened_at = time.monotonic()
@@ -91,11 +93,17 @@ class Application:
             if plugins:
                 self.bus.subscribe(PluginChanged, self._plugin_changed)
                 await self.host.start_all()
-                self.jobs.start()
-                self.tasks.spawn(self.health.run(), name="health")
+                self.tasks.spawn(self._when_ready(), name="when_ready")
         except BaseException:
             await self.close()
             raise
+
+    async def _when_ready(self) -> None:
+        """What may wait until the server answers: it would only delay its first answer."""
+        await self.ready.wait()
+        self.jobs.start()
+        self.voice.warm_up()
+        await self.health.run()
 
     async def close(self) -> None:
         """Stop plugins, finish what is queued, close the database. Safe to call twice."""
@@ -134,6 +142,7 @@ class Application:
             registries=self.registries,
             services=CoreServices(self.access, self.conversations, self.dialogue, self.voice),
             translate=Translator(plugin_id),
+            ready=self.ready,
         )
 
     async def _plugin_changed(self, event: PluginChanged) -> None:

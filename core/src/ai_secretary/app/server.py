@@ -48,6 +48,7 @@ class _Server(uvicorn.Server):
         if self.started:
             sys.stdout.write(_announcement(self._application, time.monotonic() - self._started_at))
             sys.stdout.flush()
+            self._application.ready.set()
 
 
 async def _serve(settings: Settings) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,6 +80,8 @@ class PluginContext:
     """The core's services: dialogue, voice, conversations, access."""
     translate: Translator
     http_user_agent: str = "ai-secretary"
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the server answers: warm up after it, so that nobody waits for the first page. Never set on the command line."""
 
     def options(self, model: type[O]) -> O:
         """The plugin's options as they are now; the model is the one given to `register_settings`."""

@@ -90,6 +90,9 @@ class Voice:
     async def load(self) -> None:
         """Read the presets; the dictionaries for reading aloud are loaded in the background."""
         await self.presets.load()
+
+    def warm_up(self) -> None:
+        """Load the dictionaries in the background, so that the first Russian sentence does not wait for them."""
         self._tasks.spawn(warm_up(), name="dictionaries")
 
     async def close(self) -> None:

@@ -28,6 +28,7 @@ from ai_secretary_llm_local.source import LocalModelSource
 log = structlog.get_logger(__name__)
 
 _LOOK_AGAIN_S = 5.0
+_FIRST_LOOK_S = 1.5
 _BYTES_PER_SECOND = 8e9
 """Weights that one thread reads per second while it writes (measured with the demo model on a virtual machine)."""
 _MOST_BYTES_PER_SECOND = 40e9
@@ -99,6 +100,7 @@ class LocalModels:
         self.source = LocalModelSource(self.library, self.pool, on_look=self._look)
         self._looked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
+        self._first_look: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -107,8 +109,14 @@ class LocalModels:
 
     # ---- life ----
 
+    async def look_first(self) -> None:
+        """The first look at the folders. A moment is waited for it, so that the first request after a start finds its model;
+        large libraries on slow disks go on in the background."""
+        self._first_look = self._spawn(self._look_again(), "first-look")
+        await asyncio.wait({self._first_look}, timeout=_FIRST_LOOK_S)
+
     def start(self) -> None:
-        """Look for files, load the answering model, watch what is idle: all in the background."""
+        """Load the answering model, watch what is idle: all in the background."""
         bus, owner = self._context.bus, self._context.plugin_id
         bus.subscribe(PreferencesChanged, self._preferences_changed, owner=owner)
         bus.subscribe(JobChanged, self._job_changed, owner=owner)
@@ -119,9 +127,9 @@ class LocalModels:
         await self.pool.close()
 
     async def _begin(self) -> None:
-        await self.library.refresh()
-        self._looked_at = time.monotonic()
-        self._changed()
+        if self._first_look is not None:
+            await asyncio.wait({self._first_look})
+        await self._context.ready.wait()
         await self.downloads.tidy()
         if self.options.warm_up and (model := self._answering()) is not None:
             try:

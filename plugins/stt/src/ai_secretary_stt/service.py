@@ -85,6 +85,7 @@ class SttModels:
         self.library.scan()
 
     async def _prepare(self) -> None:
+        await self._context.ready.wait()
         if embedded.is_packaged():
             try:
                 await asyncio.to_thread(embedded.assemble, self.folder)

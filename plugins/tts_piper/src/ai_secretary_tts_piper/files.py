@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass, field
-from importlib.metadata import distributions
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -107,14 +108,16 @@ def packaged() -> list[tuple[str, Path]]:
     Nothing is imported; the lists of installed files are enough.
     """
     found: list[tuple[str, Path]] = []
-    for distribution in distributions():
-        name = distribution.metadata["Name"] or ""
-        if "piper" not in name.lower():
-            continue
-        listed = {str(file): file for file in distribution.files or ()}
-        for path, file in listed.items():
-            if path.endswith(".onnx") and f"{path}.json" in listed:
-                found.append((name, Path(str(file.locate()))))
+    for folder in dict.fromkeys(sys.path):
+        # By the folders' names: to read the metadata of every installed distribution would take most of a second.
+        for info in sorted(Path(folder or ".").glob("*[Pp][Ii][Pp][Ee][Rr]*.dist-info")):
+            distribution = Distribution.at(info)
+            listed = {str(file): file for file in distribution.files or ()}
+            found += [
+                (distribution.name, Path(str(file.locate())))
+                for path, file in listed.items()
+                if path.endswith(".onnx") and f"{path}.json" in listed
+            ]
     return found
 
 

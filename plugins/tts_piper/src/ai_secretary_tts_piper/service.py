@@ -191,10 +191,14 @@ class PiperVoices:
         await self.rescan()
         self._context.bus.subscribe(PreferencesChanged, self._preferences_changed, owner=self._context.plugin_id)
         if self.options().warm_up:
-            self._context.tasks.spawn(self.warm_up(), name="warm_up")
+            self._context.tasks.spawn(self._warm_up_when_ready(), name="warm_up")
 
     async def stop(self) -> None:
         await self.worker.stop()
+
+    async def _warm_up_when_ready(self) -> None:
+        await self._context.ready.wait()
+        await self.warm_up()
 
     async def warm_up(self) -> None:
         """Load the voices that the secretary speaks with, or the first that there is."""
