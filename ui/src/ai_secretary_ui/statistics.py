@@ -237,16 +237,20 @@ async def recent(database: Database, limit: int = 5) -> list[Recent]:
         )
         found: list[Recent] = []
         for row in rows:
-            messages = (
+            answer = (
                 await session.execute(
-                    select(MessageRow.role, MessageRow.content, MessageRow.source_kind, MessageRow.timings, MessageRow.status)
-                    .where(MessageRow.conversation_id == row.id)
+                    select(MessageRow.source_kind, MessageRow.timings, MessageRow.status)
+                    .where(MessageRow.conversation_id == row.id, MessageRow.role == "assistant")
                     .order_by(MessageRow.number.desc())
-                    .limit(2)
+                    .limit(1)
                 )
-            ).all()
-            answer = next((item for item in messages if item.role == "assistant"), None)
-            question = next((item for item in messages if item.role == "user"), None)
+            ).first()
+            question = await session.scalar(
+                select(MessageRow.content)
+                .where(MessageRow.conversation_id == row.id, MessageRow.role == "user")
+                .order_by(MessageRow.number.desc())
+                .limit(1)
+            )
             timings = (answer.timings if answer is not None else None) or {}
             found.append(
                 Recent(
@@ -254,7 +258,7 @@ async def recent(database: Database, limit: int = 5) -> list[Recent]:
                     row.title,
                     row.source,
                     row.person_name,
-                    question.content[:200] if question is not None else row.last_message,
+                    question[:200] if question is not None else row.last_message,
                     (answer.source_kind or "") if answer is not None else "",
                     {name: float(value) for name, value in (timings.get("stages") or {}).items()},
                     float(timings.get("total_ms") or 0.0),

@@ -11,7 +11,7 @@ from nicegui.element import Element
 from ai_secretary.audit.models import AuditRow
 from ai_secretary.audit.repository import AuditFilter
 from ai_secretary.i18n import N_, Translator
-from ai_secretary_ui import PageView, formatting
+from ai_secretary_ui import PageView, formatting, names
 from ai_secretary_ui import components as c
 
 _ = Translator("ui")
@@ -36,18 +36,74 @@ ACTIONS: dict[str, str] = {
     "plugin.disable": N_("turned a plugin off"),
     "plugin.retry": N_("started a plugin again"),
     "plugin.options": N_("changed a plugin's settings"),
-    "voice.preferences": N_("changed how the secretary speaks"),
+    "tts.preferences": N_("changed how the secretary speaks"),
     "llm.order": N_("changed the order of answer"),
     "llm.parameters": N_("changed parameters"),
     "llm.preferences": N_("changed names and waiting times"),
-    "llm.persona.create": N_("made a persona"),
-    "llm.persona.update": N_("changed a persona"),
-    "llm.persona.activate": N_("made a persona the default"),
-    "llm.persona.reset": N_("reset a persona"),
-    "llm.persona.delete": N_("deleted a persona"),
+    "persona.create": N_("made a persona"),
+    "persona.update": N_("changed a persona"),
+    "persona.activate": N_("made a persona the default"),
+    "persona.reset": N_("reset a persona"),
+    "persona.delete": N_("deleted a persona"),
     "chat.delete": N_("deleted a conversation"),
     "chat.bulk_delete": N_("deleted conversations"),
     "audit.cleanup": N_("deleted old audit entries"),
+    "auth.password_failed": N_("gave a wrong current password"),
+    "auth.refresh_reused": N_("used an old session token, the session was ended"),
+    "user.logout_everywhere": N_("ended all sessions of a user"),
+    "chat.reply": N_("asked in a conversation"),
+    "chat.completion": N_("asked through the API"),
+    "chat.update": N_("changed a conversation"),
+    "chat.export": N_("saved a conversation"),
+    "chat.clear": N_("emptied a conversation"),
+    "chat.delete_message": N_("deleted a message"),
+    "llm.choose_model": N_("chose the answer model"),
+    "llm.set_params": N_("changed parameters"),
+    "llm.set_fallbacks": N_("changed the order of answer"),
+    "persona.set_prompt": N_("changed a persona"),
+    "persona.reset_prompt": N_("reset a persona"),
+    "voices.choose": N_("chose a voice"),
+    "tts.preset": N_("chose an intonation"),
+    "tts.preset_create": N_("made an intonation"),
+    "tts.preset_update": N_("changed an intonation"),
+    "tts.preset_delete": N_("deleted an intonation"),
+    "tts.cache_clear": N_("emptied the phrase cache"),
+    "stt.options": N_("changed recognition"),
+    "faq.create": N_("made a FAQ entry"),
+    "faq.update": N_("changed a FAQ entry"),
+    "faq.delete": N_("deleted a FAQ entry"),
+    "faq.options": N_("changed FAQ settings"),
+}
+VERBS = {
+    "create": N_("made"),
+    "update": N_("changes"),
+    "delete": N_("deleted"),
+    "download": N_("download"),
+    "load": N_("loaded a model"),
+    "unload": N_("unloaded a model"),
+    "import": N_("import"),
+    "export": N_("export"),
+    "cancel": N_("cancelled"),
+    "pause": N_("paused"),
+    "resume": N_("resumed"),
+    "options": N_("settings"),
+    "settings": N_("settings"),
+}
+"""By the last part of an action that has no words of its own."""
+AREAS = {
+    "auth": N_("Logging in"),
+    "user": N_("Users"),
+    "key": N_("Access keys"),
+    "plugin": N_("Plugins"),
+    "llm": N_("Answer models"),
+    "persona": N_("Personas"),
+    "tts": N_("Voices"),
+    "voices": N_("Voices"),
+    "stt": N_("Recognition"),
+    "chat": N_("Chat"),
+    "faq": N_("FAQ"),
+    "job": N_("Background work"),
+    "audit": N_("Audit"),
 }
 ICONS = {
     "auth": "login",
@@ -57,6 +113,9 @@ ICONS = {
     "llm": "neurology",
     "voice": "record_voice_over",
     "chat": "chat",
+    "persona": "sentiment_satisfied",
+    "tts": "record_voice_over",
+    "stt": "graphic_eq",
     "faq": "quiz",
 }
 
@@ -89,7 +148,11 @@ class AuditPage:
         with c.el("as-toolbar"):
             c.tabs({"day": _("Day"), "week": _("Week"), "month": _("Month"), "all": _("All")}, self._span, self._set_span)
             c.select_field(
-                "", {"": _("All areas")} | {area: area for area in areas}, "", on_change=self._set_area, classes="u-filter"
+                "",
+                {"": _("All areas")} | {area: self._area_name(area) for area in areas},
+                "",
+                on_change=self._set_area,
+                classes="u-filter",
             )
             actors = [name for name, _count in stats.by_actor if name]
             c.select_field(
@@ -170,7 +233,15 @@ class AuditPage:
 
     def _what(self, action: str) -> str:
         known = ACTIONS.get(action)
-        return _(known) if known else action
+        if known:
+            return _(known)
+        area, _dot, rest = action.partition(".")
+        verb = VERBS.get(rest.rpartition(".")[2])
+        return f"{self._area_name(area)}: {_(verb)}" if verb else action
+
+    def _area_name(self, area: str) -> str:
+        known = AREAS.get(area)
+        return _(known) if known else names.plugin_title(area)
 
     async def _verify(self) -> None:
         found = await self.audit.verify()

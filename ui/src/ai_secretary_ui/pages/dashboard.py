@@ -72,7 +72,7 @@ class Dashboard:
                 with c.el("only-desk"):
                     c.tabs({"hour": _("Hour"), "day": _("Day"), "week": _("Week")}, self.span, self._choose)
                 if self.view.can("chat:write"):
-                    c.button(_("Ask the secretary"), href="/ui/chat?new=1", kind="filled", icon="add_comment")
+                    c.button(_("Ask the secretary"), href="/ui/chat?new=1", kind="filled", icon="add_comment", classes="d-ask")
         self._place("health", c.el())
         self._place("tiles", c.el("as-grid as-cols4 d-tiles"))
         with c.grid(side=True, classes="d-mid"):

@@ -219,7 +219,7 @@ class VoicesPage:
         checked = VoicePreferences.model_validate(value.model_dump())
         await self.voice.save_preferences(checked)
         self.view.application.audit.record(
-            AuditEvent("voice.preferences", "preferences", "voice", {"voice_ru": checked.voice_ru, "voice_en": checked.voice_en})
+            AuditEvent("tts.preferences", "preferences", "voice", {"voice_ru": checked.voice_ru, "voice_en": checked.voice_en})
         )
         self._lists.clear()
         with self._lists:

@@ -96,7 +96,7 @@ class PersonasCard:
         c.menu(items, label=_("Actions for {name}", name=persona.name(self._page.view.language)))
 
     def _record(self, action: str, persona: Persona) -> None:
-        self._page.view.application.audit.record(AuditEvent(f"llm.persona.{action}", "persona", persona.id))
+        self._page.view.application.audit.record(AuditEvent(f"persona.{action}", "persona", persona.id))
 
     async def _activate(self, persona: Persona) -> None:
         before = self.personas.default().id
