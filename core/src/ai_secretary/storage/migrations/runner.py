@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import MetaData, event
+from sqlalchemy import MetaData, event, inspect
+from sqlalchemy import text as text_clause
 from sqlalchemy.engine import Connection, Engine
 
 from ai_secretary.storage.database import Database
@@ -19,6 +21,9 @@ CORE_FOLDER = Path(__file__).parent / "versions"
 CORE_MODELS = ("ai_secretary.storage.preferences", "ai_secretary.access.models", "ai_secretary.audit.models",
                "ai_secretary.conversations.models", "ai_secretary.dialogue.models", "ai_secretary.voice.models",
                "ai_secretary.jobs.models")  # fmt: skip
+_REVISION = re.compile(r"""^revision(?::[^=]+)? = ["']([^"']+)["']""", re.MULTILINE)
+_DOWN_REVISION = re.compile(r"^down_revision(?::[^=]+)? = (.+)$", re.MULTILINE)
+_QUOTED = re.compile(r"""["']([^"']+)["']""")
 EXTRA_DDL = ("ai_secretary.audit.ddl", "ai_secretary.conversations.ddl")
 """Modules with `install(connection)`: triggers and search indexes that metadata cannot express."""
 
@@ -57,6 +62,8 @@ class Migrator:
         engine = self._engine()
         try:
             with engine.connect() as connection:
+                if self._is_newest(connection, branch):
+                    return []
                 pending = self._plan(connection, branch)
                 if pending:
                     with connection.begin():
@@ -88,6 +95,23 @@ class Migrator:
                 return self._plan(connection, branch)
         finally:
             engine.dispose()
+
+    def _is_newest(self, connection: Connection, branch: str) -> bool:
+        """Whether the database is at the branch's heads, told without importing Alembic (most starts need no more)."""
+        revisions: set[str] = set()
+        parents: set[str] = set()
+        for folder in self._folders[branch]:
+            for path in folder.glob("*.py"):
+                text = path.read_text(encoding="utf-8")
+                revisions.update(_REVISION.findall(text))
+                for line in _DOWN_REVISION.findall(text):
+                    parents.update(_QUOTED.findall(line))
+        if not inspect(connection).has_table("alembic_version"):
+            connection.rollback()
+            return not revisions
+        stored = set(connection.execute(text_clause("SELECT version_num FROM alembic_version")).scalars())
+        connection.rollback()
+        return revisions - parents <= stored
 
     def _script(self, branches: Sequence[str]) -> Any:
         from alembic.config import Config
