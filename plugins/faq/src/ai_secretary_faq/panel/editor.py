@@ -26,7 +26,7 @@ class Editor:
 
     def draw(self) -> None:
         entry = self._entry
-        with c.el("as-form").style("padding:14px 16px;background:var(--surface-2)"):
+        with c.el().style("padding:14px 16px;background:var(--surface-2)"), c.el("as-form"):
             self._question = c.text_area(_("Question"), entry.question if entry else "", rows=1, max_length=500)
             self._answer = c.text_area(
                 _("Answer"),

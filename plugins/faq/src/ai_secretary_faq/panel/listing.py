@@ -141,10 +141,10 @@ class Listing:
             with c.row(_(question), _(answer), icon_name="quiz"):
                 c.el("as-sp")
                 if self.may_write:
-                    c.button(_("Add"), partial(self._start_with, [(question, answer, keywords)]), kind="soft", small=True)
+                    c.button(_("Add"), partial(self._start_with, [(question, answer, keywords)]), small=True)
         if self.may_write:
             with c.el("as-row").style("justify-content:center"):
-                c.button(_("Add all three"), lambda: self._start_with(list(STARTERS)), kind="filled", icon="add")
+                c.button(_("Add all three"), lambda: self._start_with(list(STARTERS)), kind="soft", icon="add")
 
     async def _clear_filter(self) -> None:
         self.search, self.show = "", "all"
@@ -167,7 +167,7 @@ class Listing:
             with text:
                 c.text(entry.question, "as-b").style("overflow-wrap:anywhere")
                 c.text(entry.answer, "as-13 as-muted as-clip2").style("overflow-wrap:anywhere")
-                with c.el("as-badges").style("margin-top:4px;flex-wrap:wrap"):
+                with c.el("as-badges").style("margin-top:4px;flex-wrap:wrap;align-items:center"):
                     marks: list[tuple[Kind, str, str]] = []
                     if entry.language:
                         marks.append(("line", entry.language, "language"))

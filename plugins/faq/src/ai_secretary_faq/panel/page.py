@@ -36,7 +36,7 @@ class FaqPage:
     def draw(self) -> None:
         self._fact = c.page_header(_("FAQ"), self._facts(), self._header_actions)
         with c.grid(side=True):
-            with c.el("as-grid"):
+            with c.el("as-grid").style("align-content:start"):
                 self.listing.draw()
             with c.el("as-grid").style("align-content:start"):
                 self.trial.draw()
@@ -57,7 +57,8 @@ class FaqPage:
 
     def _header_actions(self) -> None:
         transfer = TransferSheet(self.actions, may_write=self.may_write)
-        c.button(_("Import and export"), transfer.open, icon="import_export")
+        c.button(_("Import and export"), transfer.open, icon="import_export", classes="only-desk")
+        c.icon_button("import_export", _("Import and export"), transfer.open, classes="only-phone")
         if self.may_write:
             c.button(_("Add a question"), self.listing.add, kind="filled", icon="add")
 

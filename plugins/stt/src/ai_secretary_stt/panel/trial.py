@@ -81,7 +81,7 @@ class TrialCard:
                         self.page.view.language if self.page.view.language in {"ru", "en"} else "",
                         on_change=lambda _value: self._run(),
                     )
-            with c.el("as-actions as-gap"):
+            with c.el("as-actions").style("margin:12px 0"):
                 self._button = c.button(_("Speak"), self._toggle, kind="filled", icon="mic")
             self._upload = c.file_drop(
                 _("or drop a recording here"),
@@ -179,9 +179,7 @@ class TrialCard:
             return
         place.clear()
         with place, c.el().style("background:var(--surface-2);border-radius:var(--r-md);padding:10px 12px"):
-            with c.el("as-badges").style("justify-content:space-between"):
-                c.text(title, "as-12 as-b")
-                c.ribbon({"stt": seconds * 1000})
+            c.text(title, "as-12 as-b")
             c.text(transcript.text or _("Nothing was heard"), "as-15" + ("" if transcript.text else " as-faint")).style(
                 "overflow-wrap:anywhere"
             )
@@ -192,4 +190,4 @@ class TrialCard:
                 facts.append(_("language: {code}", code=transcript.language))
             if cold:
                 facts.append(_("loading included"))
-            c.text(" · ".join(facts), "as-12 as-faint as-num")
+            c.ribbon({"stt": seconds * 1000}, caption=" · ".join(facts))
