@@ -124,7 +124,6 @@ def build_router(application: Application) -> APIRouter:
         language: Annotated[str | None, Query(max_length=35)] = None,
         engine: Annotated[str, Query(max_length=200)] = "auto",
     ) -> TranscriptReply:
-        await application.limits.check("stt", principal.id, principal.per_minute)
         code = check_language(language)
         recognizer = voice.resolve_recognizer(engine, code).info.id
         data = await read_upload(file)
@@ -136,7 +135,6 @@ def build_router(application: Application) -> APIRouter:
         principal: Annotated[Principal, Depends(require("stt:write"))],
         text_to_speak: Annotated[str | None, Query(max_length=500)] = None,
     ) -> RoundTripReply:
-        await application.limits.check("stt", principal.id, principal.per_minute)
         text = text_to_speak or _SAMPLE[application.settings.language]
         language = detect(text, application.settings.language)
         audio = await collect(voice.speak(text, language=language))

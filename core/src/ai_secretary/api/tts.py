@@ -135,7 +135,6 @@ def build_router(application: Application) -> APIRouter:
 
     @router.post("/test", summary="Speak a text into a wav file", response_class=Response)
     async def test(body: TestRequest, principal: Annotated[Principal, Depends(require("tts:write"))]) -> Response:
-        await application.limits.check("tts", principal.id, principal.per_minute)
         return await spoken_file(voice, body.text, voice_id=body.voice, preset=body.preset, speed=body.speed)
 
     @router.get("/cache", summary="Phrases that are kept as sound")
@@ -166,7 +165,6 @@ def build_router(application: Application) -> APIRouter:
 
     @router.post("/stream", summary="Speak a text as raw PCM, sent as it is made", response_class=Response)
     async def stream(body: StreamRequest, principal: Annotated[Principal, Depends(require("tts:write"))]) -> Response:
-        await application.limits.check("tts", principal.id, principal.per_minute)
         rate = body.target_sample_rate or FULL_RATE
         audio = await prime(_pcm(voice, body, rate))
         if audio.empty:
@@ -320,7 +318,7 @@ class _Talk:
     async def _answer(self, text: str, requests: asyncio.Queue[str | None]) -> None:
         try:
             body = StreamRequest.model_validate_json(text)
-            await self._application.limits.check("tts", self._principal.id, self._principal.per_minute)
+            await self._application.limits.check("tts", self._principal.id)
             await self._speak(body, requests)
         except ValidationError as error:
             first = error.errors()[0]

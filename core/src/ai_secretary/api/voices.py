@@ -141,7 +141,7 @@ def build_router(application: Application) -> APIRouter:
         return found.info
 
     async def sample(info: VoiceInfo, text: str | None, principal: Principal) -> Response:
-        await application.limits.check("tts", principal.id, principal.per_minute)
+        await application.limits.check("tts", principal.id)
         language = info.languages[0] if info.languages else "en"
         return await spoken_file(
             voice, text or _SAMPLE.get(language, _SAMPLE["en"]), voice_id=info.id, language=None if text else language

@@ -64,9 +64,9 @@ def default_voice(registries: Registries, preferences: VoicePreferences, languag
     )
 
 
-def _voice_rank(info: VoiceInfo, language: str) -> tuple[int, int, str]:
-    # Mother tongue first: a voice that merely manages a language has an accent.
-    return (info.languages.index(language), _STATE_RANK[info.state], info.id)
+def _voice_rank(info: VoiceInfo, language: str) -> tuple[int, bool, int, str]:
+    # Mother tongue first: a voice that merely manages a language has an accent. A clone of a person speaks only when asked for.
+    return (info.languages.index(language), info.cloned, _STATE_RANK[info.state], info.id)
 
 
 def find_recognizer(

@@ -202,6 +202,9 @@ class Voice:
                     raise item
                 if isinstance(item, _ClauseEnd):
                     slots.release()
+                    # The filter holds back up to a tenth of a second: without this a clause would lose its last sound to the next.
+                    if resampler is not None and (rest := resampler.flush()):
+                        yield AudioChunk(rest, resampler.sample_rate)
                     continue
                 if resampler is None:
                     yield item

@@ -87,14 +87,11 @@ def build_router(application: Application) -> APIRouter:
         responses={200: {"content": {media: {} for media in MEDIA_TYPES.values()}}},
     )
     async def speech(body: SpeechBody, principal: Annotated[Principal, Depends(require("v1:audio"))]) -> Response:
-        await application.limits.check("tts", principal.id, principal.per_minute)
         request: SpeechIn = parse_speech(_encode(body.model_dump(exclude_none=True)))
         audio, audio_format = await open_speech(request, application)
         return AudioStream(audio, MEDIA_TYPES[audio_format])
 
-    async def transcribe(
-        file: UploadFile, principal: Principal, model: str, language: str | None, prompt: str, temperature: float, words: bool
-    ) -> Any:
+    async def transcribe(file: UploadFile, model: str, language: str | None, prompt: str, temperature: float, words: bool) -> Any:
         if not 0 <= temperature <= 1:
             raise InvalidInput(
                 "Temperature {value} is not between 0 and 1",
@@ -102,7 +99,6 @@ def build_router(application: Application) -> APIRouter:
                 code="temperature_out_of_range",
                 field="temperature",
             )
-        await application.limits.check("stt", principal.id, principal.per_minute)
         data = await read_upload(file, MAX_UPLOAD_BYTES)
         return await voice.transcribe(
             data, language=language, recognizer=model, prompt=prompt, word_timestamps=words, temperature=temperature
@@ -131,9 +127,7 @@ def build_router(application: Application) -> APIRouter:
             raise InvalidInput(
                 "Timestamps need the format verbose_json", code="invalid_granularity", field="timestamp_granularities"
             )
-        transcript = await transcribe(
-            file, principal, model, formats.check_language(language), prompt, temperature, "word" in wanted
-        )
+        transcript = await transcribe(file, model, formats.check_language(language), prompt, temperature, "word" in wanted)
         if stream and answer_format in ("json", "text"):
             return StreamingResponse(_events(transcript), media_type="text/event-stream", headers={"cache-control": "no-cache"})
         if answer_format == "verbose_json":
@@ -156,7 +150,7 @@ def build_router(application: Application) -> APIRouter:
         temperature: Annotated[float, Form()] = 0.0,
     ) -> Response:
         answer_format = formats.check_response_format(response_format)
-        transcript = await transcribe(file, principal, model, None, prompt, temperature, words=False)
+        transcript = await transcribe(file, model, None, prompt, temperature, words=False)
         if transcript.language not in (None, "en"):
             raise InvalidInput(
                 "The recording is in {language}; the recognisers here write down what was said and do not translate",

@@ -25,12 +25,16 @@ def _normalised(text: str, language: str) -> str:
     if language == "ru":
         from ai_secretary.voice.normalization.russian import read_aloud
 
-        return read_aloud(plain)
+        return _sounding(read_aloud(plain))
     if language == "en":
         from ai_secretary.voice.normalization.english import read_aloud as read_english
 
-        return read_english(plain)
+        return _sounding(read_english(plain))
     return plain
+
+
+def _sounding(spoken: str) -> str:
+    return spoken if any(character.isalnum() for character in spoken) else ""
 
 
 def normalise(text: str, language: str) -> str:

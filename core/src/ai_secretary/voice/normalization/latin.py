@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from typing import Any
 
@@ -127,6 +128,10 @@ def in_russian(word: str) -> str:
     listed = _KNOWN.get(word.lower())
     if listed is not None:
         return listed
+    if not word.isascii():
+        # Café, Müller: letters without their marks sound near enough.
+        word = unicodedata.normalize("NFKD", word.replace("ß", "ss").replace("æ", "ae").replace("ø", "o"))
+        word = word.encode("ascii", "ignore").decode()
     if len(word) == 1 or (word.isupper() and (len(word) <= 3 or not _VOWEL.search(word))) or not _VOWEL.search(word):
         return spell_latin(word)
     parts = _CAMEL.findall(word)
