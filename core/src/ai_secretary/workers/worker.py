@@ -12,6 +12,7 @@ import structlog
 
 from ai_secretary import errors
 from ai_secretary.errors import ProviderError, SecretaryError
+from ai_secretary.i18n import N_
 from ai_secretary.workers.frames import Credit, Failure
 from ai_secretary.workers.process import ChildProcess, Receiver
 
@@ -203,7 +204,7 @@ class Worker:
     def _error(self, failure: Failure | str) -> SecretaryError:
         if isinstance(failure, str):
             code = "worker_stopped" if failure == "stopped" else "worker_crashed"
-            text = "The engine {worker} ended while it worked ({reason})"
+            text = N_("The engine {worker} ended while it worked ({reason})")
             return WorkerError(text, code=code, worker=self.name, reason=failure)
         if not failure.kind and not failure.code:
             log.warning("worker_method_failed", worker=self.name, trace=failure.traceback)

@@ -25,8 +25,8 @@ _PATH: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z
 _MAX_AGE_S: Final = 7 * 24 * 3600
 
 RECOMMENDED: Final[dict[str, str]] = {
-    "ru_RU-dmitri-medium": N_("a man, the original's voice"),
-    "ru_RU-irina-medium": N_("a woman, the original's voice"),
+    "ru_RU-dmitri-medium": N_("a man; the house's voice"),
+    "ru_RU-irina-medium": N_("a woman; the house's voice"),
     "ru_RU-denis-medium": N_("a man"),
     "ru_RU-ruslan-medium": N_("a man"),
     "en_US-lessac-medium": N_("a woman"),

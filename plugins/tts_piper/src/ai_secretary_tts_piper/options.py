@@ -48,7 +48,7 @@ class PiperOptions(BaseModel):
         return self.threads or min(2, os.cpu_count() or 1)
 
 
-class VoiceSettings(BaseModel):
+class VoiceManner(BaseModel):
     """How one voice speaks. None: as its author meant it (or, for the speed, as `PiperOptions.speed` says)."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -68,7 +68,10 @@ class VoiceSettings(BaseModel):
         description="Added to the short pause that the voice makes by itself",
     )
     volume: float = Field(1.0, ge=0.1, le=2.0, title="Loudness", description="1.0 is the full range without distortion")
-    speaker: int | None = Field(None, ge=0, le=10_000, title="Speaker", description="For files with several voices")
+
+
+class VoiceSettings(VoiceManner):
+    speaker: int | None = Field(None, ge=0, le=10_000, title="Speaker", description="Number of one of the voices in the file")
 
 
 class VoiceSettingsBook(BaseModel):

@@ -46,7 +46,7 @@ class CatalogueCard:
                 c.skeleton_rows(4, tile_icon=False)
                 return
             self._problem()
-            with c.el().style("padding:0 16px 8px"):
+            with c.el().style("padding:12px 16px 8px"):
                 c.toolbar(self._language_choice, lambda: c.search_box(_("Name of a voice"), self._searched, value=self._search))
                 c.text(
                     _("Voices have licences of their own, and some exclude business use: read a voice's card before you use it."),
@@ -125,8 +125,8 @@ class CatalogueCard:
     def _action(self, offer: Offer) -> None:
         if any(file.name == offer.key for file in self._page.voices.files()):
             c.badge("ok", _("Installed"), "check_circle")
-        elif any(job.payload.get("voice") == offer.key and not job.ended for job in self._page.jobs):
-            c.badge("", _("Downloading"), "downloading")
+        elif (job := next((job for job in self._page.jobs if job.payload.get("voice") == offer.key), None)) and not job.ended:
+            c.badge("", _("Paused") if job.state == "paused" else _("Downloading"), "downloading")
         else:
             c.button(
                 _("Download"), lambda: self._page.act(self._page.voices.download(offer.key)), icon="download", small=True,

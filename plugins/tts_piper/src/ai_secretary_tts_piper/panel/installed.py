@@ -11,7 +11,7 @@ from nicegui import ui
 from ai_secretary.i18n import Translator
 from ai_secretary.speech import VoiceInfo
 from ai_secretary_tts_piper.files import VoiceFile
-from ai_secretary_tts_piper.options import VoiceSettings
+from ai_secretary_tts_piper.options import VoiceManner, VoiceSettings
 from ai_secretary_ui import components as c
 from ai_secretary_ui import formatting
 from ai_secretary_ui.media import SpeechOrder, tickets
@@ -54,7 +54,7 @@ class InstalledCard:
                     _("Choose one below: the Russian voices Dmitri and Irina take 60 MB each. Until then other voices speak."),
                 )
             return
-        with c.card(_("Installed"), len(files), pad=False, divide=True):
+        with c.card(_("Installed voices"), len(files), pad=False, divide=True):
             for file in files:
                 self._row(file, self._page.voices.info(file))
 
@@ -114,14 +114,17 @@ class InstalledCard:
     def _settings(self, file: VoiceFile) -> None:
         sheet = c.sheet(_("How {voice} speaks", voice=file.title))
 
-        async def save(value: VoiceSettings) -> None:
-            if await self._page.act(self._page.voices.save_settings(file.name, value)):
+        async def save(value: VoiceManner) -> None:
+            settings = VoiceSettings.model_validate(value.model_dump())
+            if await self._page.act(self._page.voices.save_settings(file.name, settings)):
                 sheet.close()
                 c.toast(_("{voice} is set. Listen to hear the difference.", voice=file.title))
 
         with sheet:
             c.text(_("Leave a field empty for what the voice's author meant."), "as-13 as-muted")
-            c.settings_form(VoiceSettings, self._page.voices.settings(file.name), save, translate=_, save_button=True)
+            model = VoiceSettings if file.speaker_count > 1 else VoiceManner
+            stored = self._page.voices.settings(file.name)
+            c.settings_form(model, stored, save, translate=_, save_button=True)
         sheet.open()
 
     async def _delete(self, file: VoiceFile) -> None:
