@@ -11,7 +11,7 @@ import structlog
 
 from ai_secretary.config import Settings
 from ai_secretary.context import RequestContext, request_context
-from ai_secretary.logs import configure_logging, is_secret_name, mask_secret, redact, unmask_secret
+from ai_secretary.logs import configure_logging, forget_request_lines, is_secret_name, mask_secret, redact, unmask_secret
 
 SECRET = "planted-secret-value"
 
@@ -26,6 +26,7 @@ def output(settings: Settings) -> Iterator[io.StringIO]:
     mask_secret(SECRET)
     yield stream
     unmask_secret(SECRET)
+    forget_request_lines()
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
@@ -145,3 +146,15 @@ def test_names_of_secrets(name: str) -> None:
 def test_names_of_no_secrets(name: str) -> None:
     assert not is_secret_name(name)
     assert redact({name: "x"}) == {name: "x"}
+
+
+async def test_request_lines_are_written_in_batches(house: Any, output: io.StringIO) -> None:
+    client = await house.client()
+    for number in range(3):
+        await client.get(f"/nowhere/{number}/{SECRET}", headers={"x-request-id": f"id-{number}"})
+    await client.get("/health")
+    forget_request_lines()
+    found = [line for line in lines(output) if line["event"] == "request"]
+    assert [line["request_id"] for line in found[:3]] == ["id-0", "id-1", "id-2"]
+    assert (found[0]["status"], found[0]["method"], found[0]["path"]) == (404, "GET", "/nowhere/0/***")
+    assert found[0]["timestamp"].endswith("Z")

@@ -48,7 +48,7 @@ _COMMON: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (
         b"permissions-policy",
-        b"microphone=(self), camera=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), midi=(), display-capture=()",
+        b"microphone=(self), camera=(), geolocation=(), payment=(), usb=(), serial=(), midi=(), display-capture=()",
     ),
 ]
 API_HEADERS: Headers = [*_COMMON, (b"content-security-policy", API_POLICY), (b"cache-control", b"no-store")]
@@ -113,7 +113,9 @@ async def _send_page(start: Message, body: bytes, send: Send, *, gzipped: bool) 
     if gzipped and len(body) >= _SMALLEST_GZIP:
         # Level 4 takes about a millisecond for a page of 100 kB.
         body = gzip.compress(body, _GZIP_LEVEL)
-        headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+        headers.append((b"content-encoding", b"gzip"))
+    if not any(name == b"vary" and b"accept-encoding" in value.lower() for name, value in headers):
+        headers.append((b"vary", b"Accept-Encoding"))
     headers.append((b"content-length", b"%d" % len(body)))
     await send({**start, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -26,6 +26,7 @@ from ai_secretary.context import RequestContext, request_context
 from ai_secretary.errors import Forbidden, RateLimited, SecretaryError, TooLarge
 from ai_secretary.i18n import LANGUAGES
 from ai_secretary.ids import new_id
+from ai_secretary.logs import request_lines
 from ai_secretary.metrics import UNMATCHED, Metrics
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class HttpLayer:
             # An application that never answered, because its client went away.
             status = status or _CLIENT_GONE
             self._metrics.request(method, self._route(scope, path), status, seconds)
-            self._log(scope, context, path, method, status, seconds)
+            self._log(context, path, method, status, seconds)
             request_context.reset(token)
 
     def _limit_of(self, path: str) -> int:
@@ -269,18 +270,25 @@ class HttpLayer:
         return template if isinstance(template, str) and template else UNMATCHED
 
     @staticmethod
-    def _log(scope: Scope, context: RequestContext, path: str, method: str, status: int, seconds: float) -> None:
+    def _log(context: RequestContext, path: str, method: str, status: int, seconds: float) -> None:
         quiet = status < 400 and path.startswith(_QUIET)
+        caller = context.principal.id if context.principal is not None else None
+        ms = round(seconds * 1000, 2)
+        lines = request_lines()
+        if lines is not None:
+            if not quiet:
+                level = "error" if status >= 500 else "info"
+                lines.write(level, method, path[:300], status, ms, context.address, caller, context.request_id)
+            return
         write = log.debug if quiet else log.error if status >= 500 else log.info
-        principal = context.principal
         write(
             "request",
             method=method,
             path=path[:300],
             status=status,
-            ms=round(seconds * 1000, 2),
+            ms=ms,
             address=context.address,
-            caller=principal.id if principal is not None else None,
+            caller=caller,
             request_id=context.request_id,
         )
 
