@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from nicegui import ui
 from nicegui.element import Element
+from nicegui.events import GenericEventArguments
 
 from ai_secretary.i18n import N_, Translator
 from ai_secretary.pages import Group
@@ -18,6 +19,8 @@ from ai_secretary_ui.shell.session import Visitor
 _ = Translator("ui")
 
 THEME_NAMES = {"light": N_("Light"), "dark": N_("Dark"), "night": N_("Night, warm"), "system": N_("As in the system")}
+DARK: dict[str, bool] = {"light": False, "dark": True, "night": True}
+"""Quasar's mode by theme; `system` has none and follows the browser."""
 THEME_ICONS = {"light": "light_mode", "dark": "dark_mode", "night": "bedtime", "system": "contrast"}
 LANGUAGE_NAMES = {"ru": "Русский", "en": "English"}
 
@@ -40,8 +43,10 @@ class Frame:
         self._groups = groups
         self._group = group
         self._page_id = page_id
-        dark = {"light": False, "dark": True, "night": True}.get(visitor.theme)
-        ui.dark_mode(dark)
+        self._dark = ui.dark_mode(DARK.get(visitor.theme))
+        ui.on("as-theme-chosen", self._theme_chosen)
+        # the language of the page for screen readers and hyphenation; NiceGUI knows one language per route only
+        ui.add_head_html(f"<script>document.documentElement.lang='{visitor.language}'</script>")
         with el("as-app"):
             with el("as-skip", "a", href="#as-main"):
                 ui.label(_("To the content")).classes("as-inline")
@@ -52,6 +57,12 @@ class Frame:
                     self.main: Element = main
             self._bottombar()
         self._lost()
+
+    def _theme_chosen(self, event: GenericEventArguments) -> None:
+        """Keep the server's element in step, or its next update would bring the old mode back."""
+        if event.args in THEME_NAMES:
+            self._visitor.theme = str(event.args)
+            self._dark.set_value(DARK.get(self._visitor.theme))
 
     def _rail(self) -> None:
         with el("as-rail", "nav", aria_label=_("Main")):

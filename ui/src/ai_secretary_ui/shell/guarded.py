@@ -90,16 +90,22 @@ class GuardedSlot:
             guard.on_recovery(self._owner, f"page {self._what}")
 
     def _failed(self, error: BaseException) -> None:
-        expected = isinstance(error, SecretaryError)
-        reason = Translator(self._owner).error(error) if isinstance(error, SecretaryError) else str(error) or type(error).__name__
-        code = error.code if isinstance(error, SecretaryError) else type(error).__name__
+        detail = ""
+        if isinstance(error, SecretaryError):
+            reason, code = Translator(self._owner).error(error), error.code
+        elif isinstance(error, TimeoutError):
+            reason, code = str(error), "page_timeout"
+        else:
+            # what a stranger's code says of itself is for a specialist, not for the owner
+            reason, code = _("It failed while drawing the page"), type(error).__name__
+            detail = "".join(traceback.format_exception(error))[-6000:]
         with el("as-card"):
             failure(
                 _("“{plugin}” could not show this page", plugin=self._plugin_title),
                 _("{reason}. Everything else keeps working.", reason=reason.rstrip(".")),
                 code=code,
                 retry=self._again,
-                detail="" if expected else "".join(traceback.format_exception(error))[-6000:],
+                detail=detail,
             )
 
     async def _again(self) -> None:

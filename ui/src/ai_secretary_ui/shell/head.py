@@ -17,7 +17,7 @@ var colors={light:'#12292E',dark:'#0A1012',night:'#0E0904'};
 function paint(){var r=resolve(cookie('secretary_theme'));document.documentElement.dataset.theme=r;
 var m=document.querySelector('meta[name=theme-color]');if(m)m.content=colors[r];
 if(window.Quasar&&Quasar.Dark&&window.setDark)setDark(r!=='light');window.dispatchEvent(new CustomEvent('as-theme',{detail:r}))}
-window.asTheme=function(n){keep('secretary_theme',n);paint()};
+window.asTheme=function(n){keep('secretary_theme',n);paint();if(window.socket&&window.emitEvent)emitEvent('as-theme-chosen',n)};
 window.asLanguage=function(n){keep('secretary_language',n);location.reload()};
 window.asChosenTheme=function(){return cookie('secretary_theme')||'system'};
 media.addEventListener('change',paint);paint();
