@@ -27,11 +27,9 @@ from ai_secretary.errors import SecretaryError
 from ai_secretary.storage import Database
 from ai_secretary.voice.normalization import warm_up
 
-from ..voice.engines import EchoRecognizer, RecognizerSource, ToneVoice, VoiceSource
+from ..voice.engines import EchoRecognizer, RecognizerSource, ToneVoice, VoiceSource  # noqa: TID252 - test packages have no absolute name
 
 KEY = "test-key-for-audio-0001"
-OTHER_KEY = "test-key-for-audio-0002"
-LIMITED_KEY = "test-key-for-models-0003"
 
 
 class _Server(uvicorn.Server):

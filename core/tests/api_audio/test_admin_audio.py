@@ -72,8 +72,8 @@ async def test_the_first_sound_leaves_before_the_last_is_made(server: House, adm
 async def test_permissions(server: House, admin: dict[str, str]) -> None:
     async with httpx.AsyncClient(base_url=server.url) as http:
         for method, path in (
-            ("POST", "/admin/tts/stream"), ("GET", "/admin/tts/presets"), ("GET", "/admin/voices"), ("GET", "/admin/stt/status"), ("POST", "/tts"), ("POST", "/chat"),
-            ("DELETE", "/admin/tts/cache"),
+            ("POST", "/admin/tts/stream"), ("GET", "/admin/tts/presets"), ("GET", "/admin/voices"), ("GET", "/admin/stt/status"),
+            ("POST", "/tts"), ("POST", "/chat"), ("DELETE", "/admin/tts/cache"),
         ):  # fmt: skip
             assert (await http.request(method, path, json={"text": "Да"})).status_code == 401
         # an API key is for /v1 and the root, not for the administration

@@ -25,13 +25,11 @@ def client(server: House) -> openai.AsyncOpenAI:
 RECORDING = wav_file(Audio(b"\1\0" * 32_000, 16_000))
 
 
-@pytest.mark.parametrize("audio_format", ["mp3", "opus", "aac", "flac", "wav"])
-async def test_every_format_by_the_real_client(client: openai.AsyncOpenAI, audio_format: str) -> None:
-    answer = await client.audio.speech.create(
-        model="tts-1", voice="alloy", input="Добрый день, это проверка.", response_format=audio_format
-    )
-    audio = decode(answer.content)
-    assert audio.duration == pytest.approx(0.06 * len("Добрый день, это проверка."), abs=0.2)
+async def test_every_format_by_the_real_client(client: openai.AsyncOpenAI) -> None:
+    text = "Добрый день, это проверка."
+    for audio_format in ("mp3", "opus", "aac", "flac", "wav"):
+        answer = await client.audio.speech.create(model="tts-1", voice="alloy", input=text, response_format=audio_format)
+        assert decode(answer.content).duration == pytest.approx(0.06 * len(text), abs=0.2), audio_format
 
 
 async def test_pcm_speed_and_voice_object(client: openai.AsyncOpenAI, server: House) -> None:
@@ -97,29 +95,29 @@ async def test_events(server: House) -> None:
     assert decode(sound).duration == pytest.approx(0.72, abs=0.05)
 
 
-@pytest.mark.parametrize(
-    ("body", "param", "code"),
-    [
-        ({"input": ""}, "input", "empty_input"),
-        ({"input": "😀"}, "input", "empty_input"),
-        ({"input": "a" * 4097}, "input", "string_above_max_length"),
-        ({"input": "Да", "voice": "nobody"}, "voice", "voice_not_found"),
-        ({"input": "Да", "response_format": "exe"}, "response_format", "unknown_format"),
-        ({"input": "Да", "speed": 5}, "speed", "invalid_input"),
-        ({"input": "Да", "speed": "fast"}, "speed", "invalid_input"),
-        ({"voice": "alloy"}, "input", "missing_required_parameter"),
-        ({"input": "Да", "model": "no-such"}, "model", "model_not_found"),
-        ("{", None, "invalid_json"),
-    ],
-)
-async def test_refusals_have_openais_shape(server: House, body: object, param: str | None, code: str) -> None:
+REFUSED: list[tuple[object, str | None, str]] = [
+    ({"input": ""}, "input", "empty_input"),
+    ({"input": "😀"}, "input", "empty_input"),
+    ({"input": "a" * 4097}, "input", "string_above_max_length"),
+    ({"input": "Да", "voice": "nobody"}, "voice", "voice_not_found"),
+    ({"input": "Да", "response_format": "exe"}, "response_format", "unknown_format"),
+    ({"input": "Да", "speed": 5}, "speed", "invalid_input"),
+    ({"input": "Да", "speed": "fast"}, "speed", "invalid_input"),
+    ({"voice": "alloy"}, "input", "missing_required_parameter"),
+    ({"input": "Да", "model": "no-such"}, "model", "model_not_found"),
+    ("{", None, "invalid_json"),
+]
+
+
+async def test_refusals_have_openais_shape(server: House) -> None:
     async with httpx.AsyncClient() as http:
-        content = body if isinstance(body, str) else json.dumps(body)
-        answer = await http.post(f"{server.url}/v1/audio/speech", headers=server.headers(), content=content)
-    assert answer.status_code == (404 if code == "model_not_found" else 400)
-    error = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert (error["param"], error["code"], error["type"]) == (param, code, "invalid_request_error")
+        for body, param, code in REFUSED:
+            content = body if isinstance(body, str) else json.dumps(body)
+            answer = await http.post(f"{server.url}/v1/audio/speech", headers=server.headers(), content=content)
+            assert answer.status_code == (404 if code == "model_not_found" else 400), body
+            error = answer.json()["error"]
+            assert set(error) == {"message", "type", "param", "code"}
+            assert (error["param"], error["code"], error["type"]) == (param, code, "invalid_request_error")
 
 
 async def test_an_engine_that_fails_is_an_error_and_not_silence(server: House) -> None:
@@ -179,28 +177,28 @@ async def test_translation_is_refused_where_nobody_translates(client: openai.Asy
         await client.audio.translations.create(model="whisper-1", file=("a.wav", RECORDING))
 
 
-@pytest.mark.parametrize(
-    ("data", "options", "status", "code"),
-    [
-        (b"", {}, 400, "audio_empty"),
-        (b"not audio at all, sorry", {}, 400, "invalid_audio"),
-        (RECORDING, {"response_format": "docx"}, 400, "unknown_format"),
-        (RECORDING, {"model": "no-such"}, 404, "model_not_found"),
-        (RECORDING, {"language": "???"}, 400, "invalid_language"),
-        (RECORDING, {"timestamp_granularities[]": "word"}, 400, "invalid_granularity"),
-        (RECORDING, {"temperature": "3"}, 400, "temperature_out_of_range"),
-        (b"\0" * (26 * 1024 * 1024), {}, 413, "audio_too_large"),
-    ],
-)
-async def test_bad_uploads(server: House, data: bytes, options: dict[str, str], status: int, code: str) -> None:
+BAD_UPLOADS: list[tuple[bytes, dict[str, str], int, str]] = [
+    (b"", {}, 400, "audio_empty"),
+    (b"not audio at all, sorry", {}, 400, "invalid_audio"),
+    (RECORDING, {"response_format": "docx"}, 400, "unknown_format"),
+    (RECORDING, {"model": "no-such"}, 404, "model_not_found"),
+    (RECORDING, {"language": "???"}, 400, "invalid_language"),
+    (RECORDING, {"timestamp_granularities[]": "word"}, 400, "invalid_granularity"),
+    (RECORDING, {"temperature": "3"}, 400, "temperature_out_of_range"),
+    (b"\0" * (26 * 1024 * 1024), {}, 413, "audio_too_large"),
+]
+
+
+async def test_bad_uploads(server: House) -> None:
     async with httpx.AsyncClient() as http:
-        answer = await http.post(
-            f"{server.url}/v1/audio/transcriptions",
-            headers=server.headers(),
-            data=options,
-            files={"file": ("../../etc/passwd", data)},
-        )
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        for data, options, status, code in BAD_UPLOADS:
+            answer = await http.post(
+                f"{server.url}/v1/audio/transcriptions",
+                headers=server.headers(),
+                data=options,
+                files={"file": ("../../etc/passwd", data)},
+            )
+            assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
 async def test_usage_is_counted(client: openai.AsyncOpenAI, server: House) -> None:

@@ -138,10 +138,10 @@ class EchoRecognizer:
         self.options.append(options)
         words = self.text.split()
         step = audio.duration / max(1, len(words))
-        return Transcript(
-            self.text, options.language or "ru", audio.duration, (Segment(self.text, 0.0, audio.duration, -0.2, 0.01, 1.1),),
-            tuple(Word(word, index * step, (index + 1) * step, 0.9) for index, word in enumerate(words)) if options.word_timestamps else (),
-        )  # fmt: skip
+        segments = (Segment(self.text, 0.0, audio.duration, -0.2, 0.01, 1.1),)
+        timed = tuple(Word(word, index * step, (index + 1) * step, 0.9) for index, word in enumerate(words))
+        language = options.language or "ru"
+        return Transcript(self.text, language, audio.duration, segments, timed if options.word_timestamps else ())
 
     def open_stream(self, options: RecognitionOptions) -> RecognitionStream:
         raise AssertionError("not a streaming recogniser")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +63,7 @@ def pieces_of(text: str, cuts: list[int]) -> list[str]:
     cutter = ClauseCutter()
     found: list[str] = []
     borders = sorted({0, len(text), *(position % (len(text) + 1) for position in cuts)})
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         found += cutter.feed(text[start:end])
     return found + cutter.flush()
 

@@ -164,7 +164,7 @@ def build_router(application: Application) -> APIRouter:
         )
 
     @router.post("/stream", summary="Speak a text as raw PCM, sent as it is made", response_class=Response)
-    async def stream(body: StreamRequest, principal: Annotated[Principal, Depends(require("tts:write"))]) -> Response:
+    async def stream(body: StreamRequest, principal: Annotated[Principal, Depends(require("v1:audio"))]) -> Response:
         rate = body.target_sample_rate or FULL_RATE
         audio = await prime(_pcm(voice, body, rate))
         if audio.empty:
@@ -181,7 +181,7 @@ def build_router(application: Application) -> APIRouter:
         )
 
     @router.websocket("/ws/stream")
-    async def websocket_stream(websocket: WebSocket, principal: Annotated[Principal, Depends(require("tts:write"))]) -> None:
+    async def websocket_stream(websocket: WebSocket, principal: Annotated[Principal, Depends(require("v1:audio"))]) -> None:
         await _Talk(websocket, application, principal).run()
 
     return router
