@@ -27,7 +27,7 @@ class SecretaryError(Exception):
         **params: object,
     ) -> None:
         self.template = template
-        self.params = params
+        self.params = {"field": field, **params} if field is not None and "{field" in template else params
         self.code = code or self.default_code
         self.hint = hint
         self.field = field

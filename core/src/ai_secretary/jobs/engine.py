@@ -32,6 +32,7 @@ class DurableEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workflow: Callable[[str], str] | None = None
         self._lock = threading.Lock()
+        self._closed = False
 
     async def launch(self) -> None:
         """Connect and recover what a killed process left unfinished."""
@@ -39,6 +40,12 @@ class DurableEngine:
         await asyncio.to_thread(self._launch)
 
     def _launch(self) -> None:
+        # A server that is closed again at once must not leave a DBOS behind that was still starting.
+        with self._lock:
+            if not self._closed:
+                self._launch_dbos()
+
+    def _launch_dbos(self) -> None:
         from dbos import DBOS
 
         DBOS(
@@ -120,8 +127,10 @@ class DurableEngine:
             from dbos import DBOS
 
             with self._lock:
-                DBOS.destroy()
+                if self._workflow is not None:
+                    self._workflow = None
+                    DBOS.destroy()
 
-        if self._workflow is not None:
-            self._workflow = None
+        self._closed = True
+        if self._loop is not None:
             await asyncio.to_thread(destroy)
