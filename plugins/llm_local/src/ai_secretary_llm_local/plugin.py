@@ -48,6 +48,7 @@ class LocalModelsPlugin(Plugin):
         from ai_secretary_llm_local.service import LocalModels
 
         self._models = LocalModels(context)
+        await self._models.look_first()
 
     async def start(self) -> None:
         self.models.start()

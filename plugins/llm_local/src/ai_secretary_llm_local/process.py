@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import structlog
@@ -34,6 +36,8 @@ _CRASHES = 6
 """In a row, without a stable minute between them; after that only a new request tries again."""
 _RETRY_FAILED_AFTER_S = 10.0
 _STOP_TIMEOUT_S = 3.0
+_LOG_HEAD = re.compile(r"^[\d.]+ [A-Z] +(?:\S+ +)?\S+: (?:error loading model: )*")
+"""Time, level and place at the beginning of a line of llama.cpp's log."""
 
 # What the worker may know of this process's environment: nothing secret.
 _ENVIRONMENT = (
@@ -219,7 +223,9 @@ class EngineProcess:
     def _explain(self, error: str) -> str:
         """The engine's own words; its log says more than its exception."""
         telling = [line for line in self._last_lines if "error" in line.lower() or "failed" in line.lower()]
-        return (telling[0].strip() if telling else error)[:300]
+        words = _LOG_HEAD.sub("", telling[0]) if telling else error
+        # Names of folders are nobody's business who only talks to the model.
+        return words.replace(self.settings.path, Path(self.settings.path).name).strip()[:300]
 
     def _crash(self, status: int) -> ModelUnavailable:
         if status == -9:

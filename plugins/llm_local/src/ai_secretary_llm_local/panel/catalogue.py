@@ -122,10 +122,10 @@ class OtherFileCard:
                 max_length=2000,
             )
             self._box.on("keydown.enter", self._look)
+            with c.el("as-actions"):
+                c.button(_("Show files"), self._look, icon="search")
             self._files = c.el()
             self._files.set_visibility(False)
-            with c.el("as-actions").style("margin-top:12px"):
-                c.button(_("Show files"), self._look, icon="search")
 
     async def _look(self) -> None:
         place = c.field_of(self._box)
