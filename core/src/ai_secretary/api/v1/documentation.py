@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from ai_secretary.api.problems import OpenAIError
 from ai_secretary.api.security import require
+from ai_secretary.api.v1 import audio
 from ai_secretary.api.v1.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -155,4 +156,7 @@ def build_router(application: Application, gateway: Gateway | None = None) -> AP
             responses={200: {"model": reply}},
             operation_id=operation,
         )
-    return router
+    everything = APIRouter()
+    everything.include_router(router)
+    everything.include_router(audio.build_router(application))
+    return everything

@@ -48,8 +48,8 @@ class Gateway:
         self._limit = application.settings.max_body_mb * 1024 * 1024
         self._catalogue = Catalogue(application.registries, application.personas)
         self._personas = application.personas
-        self._through = PassThrough(application.journal, ping_s=ping_s)
-        self._persona = PersonaChat(application, ping_s=ping_s)
+        self.through = PassThrough(application.journal, ping_s=ping_s)
+        self.persona = PersonaChat(application, ping_s=ping_s)
         self._posts: dict[str, tuple[str, str, Serve]] = {
             "/v1/chat/completions": ("v1:chat", "chat", self._chat),
             "/v1/embeddings": ("v1:embeddings", "chat", self._embeddings),
@@ -124,12 +124,12 @@ class Gateway:
         if model is not None:
             # A persona's turn is checked by the pipeline's own stage, after the FAQ, which costs nothing.
             self._access.check_budget(call.principal)
-            await self._through.serve(call, model, chat, body)
+            await self.through.serve(call, model, chat, body)
             return
         persona = self._personas.find(chat.model)
         if persona is None or not persona.enabled:
             raise _unknown(chat.model)
-        await self._persona.serve(call, persona, chat)
+        await self.persona.serve(call, persona, chat)
 
     async def _embeddings(self, call: Call, body: bytes) -> None:
         wanted = decode_embeddings(body)

@@ -32,7 +32,7 @@ class PassThrough:
 
     def __init__(self, journal: Journal, *, ping_s: float) -> None:
         self._journal = journal
-        self._ping_s = ping_s
+        self.ping_s = ping_s
 
     async def serve(self, call: Call, model: ChatModel, chat: ChatIn, body: bytes) -> None:
         if isinstance(model, RelayingChatModel):
@@ -46,7 +46,7 @@ class PassThrough:
         strip = bool(chat.stream) and not chat.wants_usage and bool(model.info.metadata.get("stream_usage", True))
         sent = upstream_body(body, chat, wire.upstream_model, ask_usage=strip)
         record = self._raw(call, model, body)
-        stream = EventStream(call.send, call.headers(*SSE_HEADERS), self._ping_s) if chat.stream else None
+        stream = EventStream(call.send, call.headers(*SSE_HEADERS), self.ping_s) if chat.stream else None
         try:
             async with Departure(call.receive) as departure, wire.relay(sent) as response:
                 if not 200 <= response.status < 300:
@@ -192,7 +192,7 @@ class PassThrough:
         await respond(call.send, 200, call.headers(JSON), answer)
 
     async def _render_events(self, call: Call, model: ChatModel, chat: ChatIn, request: ChatRequest, record: RawExchange) -> None:
-        stream = EventStream(call.send, call.headers(*SSE_HEADERS), self._ping_s)
+        stream = EventStream(call.send, call.headers(*SSE_HEADERS), self.ping_s)
         writer = ChunkWriter(
             new_completion_id(), chat.model, include_usage=chat.wants_usage, legacy_functions=uses_functions(chat)
         )

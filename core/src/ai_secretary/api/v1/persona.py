@@ -84,7 +84,7 @@ class PersonaChat:
         self._journal = application.journal
         self._timezone = application.settings.timezone
         self._heads = Heads(application.conversations)
-        self._ping_s = ping_s
+        self.ping_s = ping_s
 
     async def serve(self, call: Call, persona: Persona, chat: ChatIn) -> None:
         check_choices(chat)
@@ -111,7 +111,7 @@ class PersonaChat:
     async def _stream(
         self, call: Call, chat: ChatIn, turn: Turn, said: str, place: Place, headers: list[tuple[bytes, bytes]]
     ) -> None:
-        stream = EventStream(call.send, call.headers(*SSE_HEADERS, *headers), self._ping_s)
+        stream = EventStream(call.send, call.headers(*SSE_HEADERS, *headers), self.ping_s)
         writer = ChunkWriter(
             new_completion_id(), chat.model, include_usage=chat.wants_usage, legacy_functions=uses_functions(chat)
         )
@@ -147,6 +147,10 @@ class PersonaChat:
                     log.error("v1_broken_off_not_stored", model=chat.model, code=failed.code)
         finally:
             stream.stop()
+
+    def forget(self) -> None:
+        """Read the state of conversations anew at their next exchange."""
+        self._heads.clear()
 
     # ---- the turn ----
 

@@ -90,3 +90,6 @@ class Heads:
     def forget(self, principal: Principal, place: Place) -> None:
         """What is remembered is wrong: the conversation was deleted or changed by somebody else."""
         self._heads.pop(f"{principal.id}\0{place.conversation_id}", None)
+
+    def clear(self) -> None:
+        self._heads.clear()
