@@ -43,7 +43,12 @@ threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="voice-codec")
 
 # ---- decoding ----
 
-_HINT = "Send a wav, mp3, ogg, opus, flac, m4a, mp4, webm, aac, aiff or amr file with sound in it."
+
+def N_(message: str) -> str:
+    return message
+
+
+_HINT = N_("Send a wav, mp3, ogg, opus, flac, m4a, mp4, webm, aac, aiff or amr file with sound in it.")
 
 
 def sniff(data: bytes) -> str | None:

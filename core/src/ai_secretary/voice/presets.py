@@ -17,6 +17,11 @@ from ai_secretary.speech import VoiceInfo
 from ai_secretary.storage import Database
 from ai_secretary.voice import repository
 
+
+def N_(message: str) -> str:
+    return message
+
+
 _NAME = re.compile(r"[\w][\w .()-]{0,63}")
 
 
@@ -58,11 +63,11 @@ def _builtin(name: str, title: str, *values: float) -> Preset:
 BUILTIN = {
     preset.name: preset
     for preset in (
-        _builtin("neutral", "Neutral", 0.7, 5, 50, 0.85, 1.0, 12, 4),
-        _builtin("warm", "Warm", 0.85, 3, 60, 0.9, 0.95, 15, 5),
-        _builtin("energetic", "Energetic", 0.9, 2.5, 70, 0.92, 1.1, 10, 3),
-        _builtin("calm", "Calm", 0.5, 6, 40, 0.8, 0.9, 18, 6),
-        _builtin("natural", "Natural", 0.75, 4, 55, 0.88, 0.98, 20, 5),
+        _builtin("neutral", N_("Neutral"), 0.7, 5, 50, 0.85, 1.0, 12, 4),
+        _builtin("warm", N_("Warm"), 0.85, 3, 60, 0.9, 0.95, 15, 5),
+        _builtin("energetic", N_("Energetic"), 0.9, 2.5, 70, 0.92, 1.1, 10, 3),
+        _builtin("calm", N_("Calm"), 0.5, 6, 40, 0.8, 0.9, 18, 6),
+        _builtin("natural", N_("Natural"), 0.75, 4, 55, 0.88, 0.98, 20, 5),
     )
 }
 
@@ -93,10 +98,12 @@ class Presets:
         preset = self.find(name)
         if preset is None:
             raise InvalidInput(
-                "There is no intonation preset {name}",
-                name=name, code="unknown_preset", field="preset",
-                hint="Known presets: " + ", ".join(preset.name for preset in self.all()),
-            )  # fmt: skip
+                "There is no intonation preset {name}; there are {known}",
+                name=name,
+                known=", ".join(preset.name for preset in self.all()),
+                code="unknown_preset",
+                field="preset",
+            )
         return preset
 
     async def create(self, name: str, parameters: Mapping[str, object]) -> Preset:

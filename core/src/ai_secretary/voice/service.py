@@ -202,7 +202,7 @@ class Voice:
                     raise item
                 if isinstance(item, _ClauseEnd):
                     slots.release()
-                    # The filter holds back up to a tenth of a second: without this a clause would lose its last sound to the next.
+                    # The filter holds back up to a tenth of a second: a clause would lose its last sound to the next.
                     if resampler is not None and (rest := resampler.flush()):
                         yield AudioChunk(rest, resampler.sample_rate)
                     continue
