@@ -236,5 +236,5 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
-    for name in ("httpx", "httpcore", "asyncio", "aiosqlite", "multipart", "python_multipart"):
+    for name in ("httpx", "httpcore", "asyncio", "aiosqlite", "multipart", "python_multipart", "pymorphy3"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -389,6 +389,7 @@ async def test_openapi_tells_permissions_and_errors(client: httpx.AsyncClient) -
     v1 = document["paths"]["/v1/echo"]["post"]["responses"]["400"]["content"]
     assert v1["application/json"]["schema"]["$ref"].endswith("/OpenAIError")
     assert "x-permission" not in document["paths"]["/admin/auth/login"]["post"]
+    assert document["paths"]["/admin/auth/sessions"]["get"]["x-permission"] == "own"
     assert {"Problem", "OpenAIError", "FieldError"} <= set(document["components"]["schemas"])
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert references <= set(document["components"]["schemas"])

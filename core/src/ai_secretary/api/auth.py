@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from ai_secretary.access import SESSION_COOKIE, SESSION_S, Login, Principal, Role
 from ai_secretary.access.tokens import ACCESS_TOKEN_S
 from ai_secretary.api.problems import problem_responses
-from ai_secretary.api.security import identify, is_same_origin, relevant_headers
+from ai_secretary.api.security import OWN, identify, is_same_origin, mark_permission, relevant_headers, unknown_caller
 from ai_secretary.context import current_request
 from ai_secretary.errors import Forbidden, InvalidInput, Unauthenticated
 
@@ -165,13 +165,16 @@ def build_router(application: Application) -> APIRouter:
         if problem is not None:
             raise problem
         if principal is None:
-            raise Unauthenticated("This needs a log-in or an API key", hint="POST /admin/auth/login gives an access token.")
+            raise unknown_caller(request.scope)
         return principal
 
     async def user(principal: Principal = Depends(caller)) -> Principal:
         if principal.kind != "user":
             raise Forbidden("An API key has no sessions and no password", code="not_a_user", hint="Log in as a user.")
         return principal
+
+    for dependency in (caller, user):
+        mark_permission(dependency, OWN)
 
     def is_secure(request: Request) -> bool:
         return str(request.scope["scheme"]) == "https"

@@ -86,17 +86,26 @@ def identify(access: Access, scope: Scope) -> tuple[Principal | None, SecretaryE
     return principal, problem
 
 
+def unknown_caller(scope: Scope) -> Unauthenticated:
+    """What to tell somebody whom we do not know, by whether they tried."""
+    if {"authorization", "x-api-key"} & relevant_headers(scope).keys():
+        return Unauthenticated(
+            "The API key or access token is not valid",
+            code="invalid_api_key",
+            hint="It may have expired, been replaced or deleted. An administrator can make a new key.",
+        )
+    return Unauthenticated(
+        "This needs a log-in or an API key", hint="Send Authorization: Bearer <API key or access token>.", code="unauthenticated"
+    )
+
+
 def authorize(access: Access, scope: Scope, permission: str) -> Principal:
     """The caller, if they may. Raises `Unauthenticated` or `Forbidden`."""
     principal, problem = identify(access, scope)
     if problem is not None:
         raise problem
     if principal is None:
-        raise Unauthenticated(
-            "This needs a log-in or an API key",
-            hint="Send Authorization: Bearer <API key or access token>.",
-            code="invalid_api_key" if "authorization" in relevant_headers(scope) else "unauthenticated",
-        )
+        raise unknown_caller(scope)
     if not principal.allows(permission):
         raise Forbidden(
             "{who} may not do this: {permission} is needed",
@@ -123,7 +132,7 @@ def require(permission: str) -> Dependency:
         return authorize(connection.app.state.secretary.access, connection.scope, permission)
 
     permitted.__name__ = f"require_{permission.replace(':', '_')}"
-    setattr(permitted, "permission", permission)  # noqa: B010 - a function has no such attribute for the type checker
+    mark_permission(permitted, permission)
     return permitted
 
 
@@ -140,6 +149,15 @@ async def secretary(connection: HTTPConnection) -> Any:
 def application_of(connection: HTTPConnection) -> Application:
     """The application that serves this connection."""
     return cast("Application", connection.app.state.secretary)
+
+
+OWN = "own"
+"""Shown as the permission of routes about oneself: any log-in or key will do."""
+
+
+def mark_permission(dependency: object, permission: str) -> None:
+    """Say what a dependency asks for, for the OpenAPI document."""
+    setattr(dependency, "permission", permission)  # noqa: B010 - a function has no such attribute for the type checker
 
 
 def permission_of(dependency: object) -> str | None:
