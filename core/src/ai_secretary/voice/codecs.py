@@ -14,6 +14,7 @@ from typing import Literal, Protocol, cast, get_args
 import numpy as np
 
 from ai_secretary.errors import InvalidInput, TooLarge
+from ai_secretary.i18n import N_
 from ai_secretary.speech import Audio, AudioChunk
 from ai_secretary.voice.resampling import Resampler
 
@@ -42,11 +43,6 @@ threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="voice-codec")
 
 
 # ---- decoding ----
-
-
-def N_(message: str) -> str:
-    return message
-
 
 _HINT = N_("Send a wav, mp3, ogg, opus, flac, m4a, mp4, webm, aac, aiff or amr file with sound in it.")
 

@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ai_secretary.errors import Conflict, InvalidInput, NotFound
+from ai_secretary.i18n import N_
 from ai_secretary.speech import VoiceInfo
 from ai_secretary.storage import Database
 from ai_secretary.voice import repository
-
-
-def N_(message: str) -> str:
-    return message
-
 
 _NAME = re.compile(r"[\w][\w .()-]{0,63}")
 
