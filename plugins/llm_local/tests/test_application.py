@@ -181,7 +181,8 @@ ODD_ORDERS: list[dict[str, object]] = [
     {"entry": "x", "more": 1},
 ]
 ODD_OPTIONS: list[dict[str, object]] = [
-    {"threads": -1}, {"context_tokens": 10}, {"parallel": 0}, {"hub_url": "ftp://x"}, {"hub_url": ""}, {"model_folders": ["relative/path"]},
+    {"threads": -1}, {"context_tokens": 10}, {"parallel": 0}, {"hub_url": "ftp://x"}, {"hub_url": ""},
+    {"model_folders": ["relative/path"]},
 ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from ai_secretary_llm_local.downloads import (
 from ai_secretary_llm_local.errors import AlreadyThere, HubError
 from ai_secretary_llm_local.hub import Hub, file_name
 from ai_secretary_llm_local.options import LocalModelOptions
+from ai_secretary_llm_local.service import LocalModels, Recommendation
 
 REPO = "org/repo-GGUF"
 BODY = tiny_model() + os.urandom(3_000_000)
@@ -266,6 +267,24 @@ def test_every_recommendation_can_be_ordered() -> None:
 @pytest.mark.parametrize(("gib", "expected"), [(0.9, 0), (1.9, 2), (3.8, 4), (7.6, 8), (15.5, 16), (31.1, 32), (63, 32), (5, 4)])
 def test_memory_classes(gib: float, expected: int) -> None:
     assert ram_class(int(gib * (1 << 30))) == expected
+
+
+def test_what_is_suggested_first_answers_at_the_speed_of_speech() -> None:
+    def offer(ram_gb: int, bandwidth: float) -> list[Recommendation]:
+        return [
+            Recommendation(entry, entry.ram_gb <= ram_gb, bandwidth / (entry.size * entry.active), None, None)
+            for entry in CATALOGUE
+        ]
+
+    def best(ram_gb: int, bandwidth: float) -> str:
+        found = LocalModels.best(offer(ram_gb, bandwidth))
+        return found.entry.id if found is not None else ""
+
+    assert best(16, 8e9) == "qwen3-1.7b"  # much memory, one thread: a large model would be too slow to talk to
+    assert best(32, 9e9) == "qwen3-30b-a3b"  # large, but little of it is read per token
+    assert best(16, 40e9) == "vikhr-nemo-12b"
+    assert best(2, 1e9) == "qwen3-0.6b"  # slow, but it fits
+    assert best(0, 8e9) == ""
 
 
 def test_the_job_kind_is_named_after_the_plugin() -> None:
