@@ -51,7 +51,11 @@ class Server:
         started = time.monotonic()
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(Path(sys.executable).parent / "ai-secretary"), "serve"], cwd=self.folder, env=environment, stdout=log, stderr=log
+                [str(Path(sys.executable).parent / "ai-secretary"), "serve"],
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
             )
         while time.monotonic() - started < 60:
             assert self.process.poll() is None, self.log
@@ -79,7 +83,10 @@ class Server:
         reply = httpx.post(f"{self.url}/admin/auth/login", json={"username": "admin", "password": PASSWORD}, timeout=30)
         assert reply.status_code == 200, reply.text
         return httpx.Client(
-            base_url=self.url, headers={"authorization": f"Bearer {reply.json()['access_token']}"}, timeout=120, follow_redirects=False
+            base_url=self.url,
+            headers={"authorization": f"Bearer {reply.json()['access_token']}"},
+            timeout=120,
+            follow_redirects=False,
         )
 
     def wait_for(self, what: str, ready: object, seconds: float = 120) -> None:

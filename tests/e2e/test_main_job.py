@@ -54,7 +54,9 @@ def test_it_speaks_and_hears_english(openai_client: OpenAI) -> None:
 
 def test_it_answers_speaks_and_hears_russian(server: Server, openai_client: OpenAI) -> None:
     with server.admin() as admin:
-        created = admin.post("/admin/faq", json={"question": "Когда вы работаете?", "answer": "Мы работаем каждый день с утра до вечера."})
+        created = admin.post(
+            "/admin/faq", json={"question": "Когда вы работаете?", "answer": "Мы работаем каждый день с утра до вечера."}
+        )
         assert created.status_code in (200, 201), created.text
     answer = openai_client.chat.completions.create(
         model="secretary", messages=[{"role": "user", "content": "когда вы работаете"}]
@@ -78,9 +80,10 @@ def test_asked_in_a_language_it_does_not_speak_the_demo_model_says_so(openai_cli
 
 
 def test_telephone_speech_comes_at_eight_kilohertz(server: Server) -> None:
-    with server.client() as client, client.stream(
-        "POST", "/admin/tts/stream", json={"text": "Привет!", "target_sample_rate": 8000}
-    ) as reply:
+    with (
+        server.client() as client,
+        client.stream("POST", "/admin/tts/stream", json={"text": "Привет!", "target_sample_rate": 8000}) as reply,
+    ):
         assert reply.status_code == 200, reply.read()
         assert reply.headers["x-sample-rate"] == "8000"
         pcm = b"".join(reply.iter_bytes())

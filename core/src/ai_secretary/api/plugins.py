@@ -99,7 +99,7 @@ def build_router(application: Application) -> APIRouter:
         return StagesReply(
             stages=[
                 StageReply(order=item.order, id=item.id, title=item.title, owner=item.owner)
-                for item in application.dialogue.stages()
+                for item in application.dialogue.pipeline.entries()
             ]
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import structlog
 from ai_secretary.access import PrintedOnce
 from ai_secretary.app.container import Container
 from ai_secretary.config import Settings
+from ai_secretary.conversations import UsageRecord
 from ai_secretary.errors import SecretaryError
 from ai_secretary.i18n import Translator
 from ai_secretary.metrics import Metrics
@@ -83,6 +85,7 @@ class Application:
         try:
             await self.migrator.upgrade(CORE)
             await self.preferences.load()
+            self.journal.on_usage.append(self._count_tokens(asyncio.get_running_loop()))
             self.journal.start()
             await self.access.load()
             self.printed_once = list(await self.access.bootstrap(self.settings))
@@ -144,6 +147,16 @@ class Application:
             translate=Translator(plugin_id),
             ready=self.ready,
         )
+
+    def _count_tokens(self, loop: asyncio.AbstractEventLoop) -> Callable[[UsageRecord], None]:
+        """Stored usage counts towards the monthly limit of its key. Called in the journal's thread."""
+
+        def count(usage: UsageRecord) -> None:
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            if usage.actor_id and tokens:
+                loop.call_soon_threadsafe(self.access.directory.spend_tokens, usage.actor_id, tokens)
+
+        return count
 
     async def _plugin_changed(self, event: PluginChanged) -> None:
         if event.state == "started":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ai_secretary import __version__
@@ -37,7 +38,7 @@ class PluginRoutes:
     def __init__(self, app: FastAPI, application: Application) -> None:
         self._app = app
         self._application = application
-        self._mounted: dict[str, tuple[APIRouter, list[object]]] = {}
+        self._mounted: dict[str, tuple[APIRouter, list[BaseRoute]]] = {}
         application.bus.subscribe(PluginChanged, lambda _event: self.refresh())
 
     def refresh(self) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, text
 
 from ai_secretary.audit.event import AuditEvent
 from ai_secretary.audit.models import AuditRow
+from ai_secretary.storage import micros
 
 DEFAULT_CHAIN = "main"
 START = "0" * 64
@@ -36,7 +37,7 @@ def canonical(
     details: str,
 ) -> bytes:
     """The bytes of a row that are hashed: a JSON array, so that no value can imitate two fields."""
-    moment = int(at.timestamp() * 1_000_000)
+    moment = micros(at)
     fields = [
         chain,
         seq,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy.engine import Connection, Dialect
 from ai_secretary.conversations.folding import fold
 from ai_secretary.conversations.models import PREVIEW_LENGTH, TITLE_LENGTH, ConversationRow, MessageRow, UsageRow, encode_json
 from ai_secretary.conversations.records import Exchange, MessageRecord, UsageRecord
-from ai_secretary.storage import now
+from ai_secretary.storage import micros, now
 
 _conversations: Any = ConversationRow.__table__
 _messages: Any = MessageRow.__table__
@@ -96,11 +95,6 @@ class Statements:
         upsert = _upsert(sqlite if dialect.name == "sqlite" else postgresql)
         self.open, self.update = _Statement(upsert, dialect), _Statement(_UPDATE, dialect)
         self.messages, self.usage = _Statement(insert(_messages).inline(), dialect), _Statement(insert(_usage).inline(), dialect)
-
-
-def micros(moment: datetime) -> int:
-    """As `storage.UtcDateTime` stores it."""
-    return int(moment.timestamp() * 1_000_000)
 
 
 def _json(value: Any) -> str | None:

@@ -25,7 +25,7 @@ from ai_secretary.dialogue.stage import Next
 from ai_secretary.dialogue.turn import Turn
 from ai_secretary.errors import InvalidInput
 from ai_secretary.i18n import Translator
-from ai_secretary.llm import ChatMessage, ChatModel, ChatRequest, FinishReason, ModelInfo, ToolCallRequest, Usage
+from ai_secretary.llm import ChatMessage, ChatModel, ChatRequest, FinishReason, ModelInfo, Sampling, ToolCallRequest, Usage
 from ai_secretary.plugins.registries import Registries
 from ai_secretary.storage import Preferences
 
@@ -34,12 +34,22 @@ _ = Translator("core")
 Budget = Callable[[Principal], None]
 """Raises `RateLimited` when a caller has spent what it may spend (`Access.check_budget`)."""
 
+_BRIEF_PROMPT = "You are a friendly secretary. Answer in one or two short sentences."
+_BRIEF_SAMPLING = Sampling(temperature=0.2, top_p=0.9, max_tokens=120, repetition_penalty=1.15)
+"""For a demonstration model: a hundred million parameters lose a page of instructions, and wander when they may."""
+
 _SPOKEN = {
     "ru": "Твой ответ прозвучит голосом: только слова и знаки препинания, никаких символов и разметки.",
     "en": "Your answer will be spoken aloud: words and punctuation only, no symbols and no markup.",
 }
 _TODAY = {"ru": "Сегодня {date}.", "en": "Today is {date}."}
 _LANGUAGE = {"ru": "Отвечай по-русски.", "en": "Answer in English."}
+
+
+def _briefly(messages: tuple[ChatMessage, ...], turn: Turn) -> tuple[ChatMessage, ...]:
+    """The same conversation under one short instruction; what stages and the caller added stays behind it."""
+    rest = messages[1:] if messages[0].role == "system" else messages
+    return (ChatMessage("system", "\n\n".join((_BRIEF_PROMPT, *turn.instructions))), *rest)
 
 
 class QuotaStage:
@@ -128,17 +138,21 @@ class ModelStage:
             tool_choice=turn.overrides.tool_choice,
             response_format=turn.overrides.response_format,
         )
+        plain = turn.overrides.system_prompt is None and persona.builtin and not persona.edited
         fitted: list[Fitted] = []
 
         def prepare(model: ChatModel, request: ChatRequest) -> ChatRequest:
             _check_abilities(model.info, request)
-            found = fit(request.messages, model, max_tokens=sampling.max_tokens, reserve=preferences.reserve_tokens)
+            chosen, messages = sampling, request.messages
+            if model.info.demo and plain:
+                chosen, messages = merge(turn.overrides.sampling, _BRIEF_SAMPLING), _briefly(request.messages, turn)
+            found = fit(messages, model, max_tokens=chosen.max_tokens, reserve=preferences.reserve_tokens)
             fitted[:] = [found]
             return replace(
                 request,
                 model=model.info.id.partition("/")[2] or model.info.id,
                 messages=found.messages,
-                sampling=replace(sampling, max_tokens=found.max_tokens),
+                sampling=replace(chosen, max_tokens=found.max_tokens),
             )
 
         reply = self._router.stream(request, candidates, prepare=prepare)

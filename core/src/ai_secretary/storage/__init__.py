@@ -2,7 +2,7 @@
 
 from ai_secretary.storage.database import Base, Database, plugin_metadata
 from ai_secretary.storage.preferences import Preferences, PreferencesChanged
-from ai_secretary.storage.types import BigId, EncryptedText, UtcDateTime, now
+from ai_secretary.storage.types import BigId, EncryptedText, UtcDateTime, micros, now
 from ai_secretary.storage.vault import Vault
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "PreferencesChanged",
     "UtcDateTime",
     "Vault",
+    "micros",
     "now",
     "plugin_metadata",
 ]

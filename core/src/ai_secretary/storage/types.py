@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, String, types
@@ -17,6 +17,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since the epoch, exactly; the form in which times are stored. Raises `ValueError` for a naive datetime."""
+    if moment.tzinfo is None:
+        raise ValueError("naive datetime: give it a time zone")
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 class UtcDateTime(types.TypeDecorator[datetime]):
     """An aware UTC datetime, stored as microseconds since the epoch: sorts, compares and indexes alike everywhere."""
 
@@ -24,14 +35,10 @@ class UtcDateTime(types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("naive datetime: give it a time zone")
-        return int(value.timestamp() * 1_000_000)
+        return None if value is None else micros(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)
+        return None if value is None else _EPOCH + value * _MICROSECOND
 
 
 class EncryptedText(types.TypeDecorator[str]):
