@@ -19,6 +19,8 @@ class RequestContext:
     principal: Principal | None = None
     language: str | None = None
     """Language that the caller asked for (`ru`, `en`), if any."""
+    counted: tuple[str, str] | None = None
+    """Group and identity under which the HTTP layer has counted this request against the rate limits."""
 
 
 request_context: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)

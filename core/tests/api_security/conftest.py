@@ -140,6 +140,13 @@ def probes() -> APIRouter:
     async def conflict() -> None:
         raise Conflict("The name {username} is taken", field="username", username="olga", hint="Choose another name.")
 
+    @router.post("/chat")
+    async def chat(principal: Principal = Depends(require("v1:chat")), house: Any = Depends(secretary)) -> dict[str, str]:
+        # As an endpoint does that may be reached past the HTTP layer too.
+        await house.limits.check("chat", principal.id, principal.per_minute)
+        await house.limits.check("tts", principal.id, principal.per_minute)
+        return {"by": principal.name}
+
     @router.get("/address")
     async def address(request: Request) -> dict[str, str]:
         assert request.client is not None

@@ -10,6 +10,8 @@ import httpx
 import pytest
 import structlog
 
+from ai_secretary.access import KeyChange
+from ai_secretary.errors import RateLimited
 from ai_secretary.logs import mask_secret, unmask_secret
 from ai_secretary.storage import Database
 
@@ -324,6 +326,18 @@ async def test_limits_count_by_address_and_by_caller(build_house: Any, sqlite_da
     assert statuses == [404, 404, 429], "the group of chat has a limit of its own"
     refused = await client.post("/v1/chat/completions", headers=key)
     assert refused.json()["error"]["type"] == "rate_limit_error"
+
+
+async def test_a_request_is_counted_once_per_group(build_house: Any, sqlite_database: Database) -> None:
+    house = await build_house(sqlite_database, rules={"chat": "3/minute", "tts": "2/minute"})
+    client = await house.client()
+    key = await house.access.keys.create(KeyChange("program", per_minute=3))
+    for headers in ({"x-api-key": house.key}, {"x-api-key": key.raw}):
+        statuses = [(await client.post("/chat", headers=headers)).status_code for _ in range(3)]
+        assert statuses == [200, 200, 429], "the second group is counted too, each once"
+    house.limits.check_fast("default", key.row.id)
+    with pytest.raises(RateLimited):
+        house.limits.check_fast("chat", key.row.id)
 
 
 # -- metrics -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 
 from ai_secretary.access.principal import Principal
+from ai_secretary.context import request_context
 from ai_secretary.errors import RateLimited, SecretaryError
 
 if TYPE_CHECKING:
@@ -195,7 +196,16 @@ class RateLimits:
     # -- everywhere --------------------------------------------------------------------------------------------------
 
     async def check(self, group: str, identity: str, per_minute: int | None = None) -> Standing | None:
-        """Count one request, in Redis if configured and there; raises `RateLimited`. Returns the standing for headers."""
+        """Count one request, in Redis if configured and there; raises `RateLimited`. Returns the standing for headers.
+
+        What the HTTP layer has counted when the request came in is not counted again by the endpoint that asks.
+        """
+        context = request_context.get()
+        if context is not None and context.counted is not None:
+            per_minute = None
+            if context.counted == (group, identity):
+                context.counted = ("", identity)
+                return self.standing(group, identity)
         if self._redis is not None and not self._redis.resting:
             try:
                 if per_minute is not None:

@@ -330,6 +330,7 @@ _GROUPS: tuple[tuple[str, str | None], ...] = (
     ("/admin/auth/login", None),
     ("/admin/auth/refresh", "auth"),
     ("/v1/audio/speech", "tts"),
+    ("/v1/audio/voices", "default"),
     ("/v1/audio/", "stt"),
     ("/v1/chat", "chat"),
     ("/v1/completions", "chat"),
@@ -340,9 +341,7 @@ _GROUPS: tuple[tuple[str, str | None], ...] = (
     ("/tts", "tts"),
     ("/stt", "stt"),
     ("/admin/tts/stream", "tts"),
-    ("/admin/tts/ws", "tts"),
     ("/admin/tts/test", "tts"),
-    ("/admin/voices/test", "tts"),
     ("/admin/stt/transcribe", "stt"),
     ("/admin/stt/test", "stt"),
     ("/health", None),
@@ -383,13 +382,15 @@ class RateLimitLayer:
         principal, _problem = identify(self._access, scope)
         context = request_context.get()
         address = context.address if context is not None else (scope.get("client") or ("",))[0]
+        identity = identity_of(principal, address)
         try:
-            standing = await self._limits.check(
-                group, identity_of(principal, address), principal.per_minute if principal is not None else None
-            )
+            standing = await self._limits.check(group, identity, principal.per_minute if principal is not None else None)
         except RateLimited as error:
             await self._refuse(error, scope, receive, send)
             return
+        if context is not None and kind == "http":
+            # A socket lives on, and what is asked over it is counted by whoever answers.
+            context.counted = (group, identity)
         if standing is None or kind == "websocket":
             await self.app(scope, receive, send)
             return
