@@ -19,7 +19,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from ai_secretary_faq.entries import Candidate, Entry, Explanation, How, Match, Rules, Verdict
-from ai_secretary_faq.text import CONTENT, Phrase, analyse, fold, letters_and_digits
+from ai_secretary_faq.text import CONTENT, Phrase, analyse, fold, letters_and_digits, warm_up
 
 MAX_CHARACTERS: Final = 2000
 """Longer utterances are not looked at."""
@@ -337,6 +337,7 @@ class FaqIndex:
 
 def build_index(entries: Iterable[Entry], known: Mapping[str, Prepared] | None = None) -> FaqIndex:
     """An index over `entries`; what `known` already has of an unchanged entry is reused. Blocking: call it in a thread."""
+    warm_up()
     prepared = []
     for entry in entries:
         old = known.get(entry.id) if known is not None else None

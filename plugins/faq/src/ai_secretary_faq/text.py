@@ -7,9 +7,7 @@ import threading
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
-
-import snowballstemmer  # type: ignore[import-untyped]
+from typing import Any, Final
 
 CONTENT: Final = 1.0
 QUESTION: Final = 0.5
@@ -75,16 +73,19 @@ def stem(word: str) -> str:
     """The stem of a folded word; a word with digits stays as it is."""
     if any(character.isdigit() for character in word):
         return word
-    # A stemmer keeps the word that it works on in itself, so each thread has its own.
-    if _CYRILLIC.search(word):
-        russian = getattr(_stemmers, "russian", None)
-        if russian is None:
-            russian = _stemmers.russian = snowballstemmer.stemmer("russian")
-        return str(russian.stemWord(word))
-    english = getattr(_stemmers, "english", None)
-    if english is None:
-        english = _stemmers.english = snowballstemmer.stemmer("english")
-    return str(english.stemWord(word))
+    return str(_stemmer("russian" if _CYRILLIC.search(word) else "english").stemWord(word))
+
+
+def _stemmer(language: str) -> Any:
+    """A stemmer keeps the word that it works on in itself, so each thread has its own."""
+    found = getattr(_stemmers, language, None)
+    if found is None:
+        # The package loads all its languages: too slow for the start of the program.
+        import snowballstemmer  # type: ignore[import-untyped]
+
+        found = snowballstemmer.stemmer(language)
+        setattr(_stemmers, language, found)
+    return found
 
 
 @lru_cache(maxsize=65536)
@@ -127,6 +128,12 @@ def analyse(text: str) -> Phrase:
             found[key] = (weight, word)
     weights = tuple(weight for weight, _ in found.values())
     return Phrase(folded, len(words), tuple(found), weights, tuple(word for _, word in found.values()), sum(weights))
+
+
+def warm_up() -> None:
+    """Load the stemmers (blocking), so that the first utterance does not."""
+    _stemmer("russian")
+    _stemmer("english")
 
 
 def letters_and_digits(text: str) -> int:
