@@ -28,7 +28,8 @@ types:
 	$(BIN)/python scripts/check_types.py
 
 contracts:
-	$(BIN)/lint-imports --config .importlinter --no-cache
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/check_house_rules.py
 
 translations:

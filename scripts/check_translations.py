@@ -66,7 +66,10 @@ def own_errors(trees: Sequence[ast.Module]) -> set[str]:
     return found
 
 
-def of_call(call: ast.Call, errors: set[str]) -> Iterator[str]:
+def of_call(call: ast.Call, errors: set[str], *, of_api: bool) -> Iterator[str]:
+    """`of_api`: fields of the HTTP API are documented in English only."""
+    if of_api and callee(call) == "Field":
+        return
     name, arguments = callee(call), call.args
     if (
         (name in {"_", "N_", "translate"} and arguments)
@@ -98,9 +101,10 @@ def messages(folder: Path) -> dict[str, str]:
     }
     errors = ERRORS | own_errors(list(trees.values()))
     for path, tree in trees.items():
+        of_api = "api" in path.relative_to(folder).parts or path.name == "schemas.py"
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
-                for text in of_call(node, errors):
+                for text in of_call(node, errors, of_api=of_api):
                     if re.search(r"[A-Za-z]{2}", text):
                         found.setdefault(text, f"{path.relative_to(ROOT)}:{node.lineno}")
     return found

