@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import websockets
 
+from ai_secretary.access.keys import KeyChange
 from ai_secretary.speech import Audio
 from ai_secretary.voice.codecs import decode, wav_file
 
@@ -81,8 +82,14 @@ async def test_permissions(server: House, admin: dict[str, str]) -> None:
     uri = server.url.replace("http", "ws") + "/admin/tts/ws/stream"
     with pytest.raises(websockets.exceptions.InvalidStatus):
         await websockets.connect(uri)
+    # streaming speech is also open to keys, but only to those that may use audio
+    asks = await server.application.access.keys.create(KeyChange("asks", ("v1:chat",)))
     with pytest.raises(websockets.exceptions.InvalidStatus):
-        await websockets.connect(uri, additional_headers=server.headers())
+        await websockets.connect(uri, additional_headers=server.headers(asks.raw))
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        body = {"text": "Привет!"}
+        assert (await http.post("/admin/tts/stream", json=body, headers=server.headers(asks.raw))).status_code == 403
+        assert (await http.post("/admin/tts/stream", json=body, headers=server.headers())).status_code == 200
 
 
 async def test_websocket_speaks_refuses_and_stops(server: House, admin: dict[str, str]) -> None:
