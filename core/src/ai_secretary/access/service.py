@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -20,6 +19,7 @@ from ai_secretary.access.parts import AccessParts, account_name, storable
 from ai_secretary.access.passwords import MIN_LENGTH, Passwords, generate_password
 from ai_secretary.access.principal import Principal
 from ai_secretary.access.repository import AccessRepository
+from ai_secretary.access.results import Login, PrintedOnce, SessionInfo, Source
 from ai_secretary.access.tokens import ACCESS_TOKEN_S, AccessTokens, SessionTokens, digest, new_api_key
 from ai_secretary.access.users import Users
 from ai_secretary.audit import AuditEvent, AuditLog
@@ -42,39 +42,6 @@ FLUSH_S = 30.0
 _MOST_SESSIONS = 50
 _KEEP_ENDED = timedelta(days=30)
 _MEMORABLE_S = 1.0
-
-Source = Literal["token", "key", "cookie"]
-
-
-@dataclass(slots=True, frozen=True)
-class Login:
-    """What a log-in or a refresh gives. `refresh_token` is also what the session cookie holds."""
-
-    access_token: str
-    refresh_token: str
-    expires_in: int
-    """Seconds that the access token is good for."""
-    principal: Principal
-
-
-@dataclass(slots=True, frozen=True)
-class SessionInfo:
-    id: str
-    user_id: str
-    user_agent: str
-    address: str
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime
-
-
-@dataclass(slots=True, frozen=True)
-class PrintedOnce:
-    """A credential made at the first start, to be shown to the operator and then forgotten."""
-
-    kind: Literal["password", "api_key"]
-    name: str
-    secret: str
 
 
 class Access:
