@@ -18,6 +18,7 @@ from piper_running import Start
 
 from ai_secretary.errors import InvalidInput
 from ai_secretary.speech import AudioChunk, Synthesizer, VoiceOptions
+from ai_secretary.testing.loop_probe import LoopProbe
 
 SHORT = "Your appointment is tomorrow morning at ten o'clock."
 LONG = " ".join(["The secretary answers every call and writes down what people want."] * 12)
@@ -130,20 +131,10 @@ async def test_twenty_at_once_and_the_loop_stays_free(start: Start) -> None:
     running = await start()
     voice = running.registries.find_voice(VOICE)
     await say(voice, "Hello.")
-    worst = 0.0
-
-    async def probe() -> None:
-        nonlocal worst
-        while True:
-            asked = time.perf_counter()
-            await asyncio.sleep(0.005)
-            worst = max(worst, time.perf_counter() - asked - 0.005)
-
-    watching = asyncio.create_task(probe())
-    spoken = await asyncio.gather(*(say(voice, f"Number {number}. " + SHORT) for number in range(20)))
-    watching.cancel()
+    async with LoopProbe() as probe:
+        spoken = await asyncio.gather(*(say(voice, f"Number {number}. " + SHORT) for number in range(20)))
     assert all(seconds(chunks) > 2.0 for chunks in spoken)
-    assert worst < 0.05, f"the loop was held for {worst * 1000:.0f} ms"
+    assert probe.held < 0.05, f"the loop was held for {probe.held * 1000:.0f} ms"
 
 
 async def test_a_long_text_does_not_hold_up_a_short_one(start: Start) -> None:
