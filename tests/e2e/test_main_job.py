@@ -96,7 +96,7 @@ def test_everything_is_still_there_after_a_restart_and_after_kill_9(fresh_server
     server.start()
     with server.admin() as admin:
         admin.post("/admin/faq", json={"question": "What is the price?", "answer": "It is free."}).raise_for_status()
-        session = admin.post("/admin/chat/sessions", json={"title": "About the price"}).json()["session"]["id"]
+        session = admin.post("/admin/chat/sessions", json={"title": "About the price"}).json()["id"]
         reply = admin.post(f"/admin/chat/sessions/{session}/messages", json={"content": "what is the price"})
         assert reply.status_code == 200, reply.text
     assert server.stop() == 0
@@ -104,7 +104,7 @@ def test_everything_is_still_there_after_a_restart_and_after_kill_9(fresh_server
     server.stop(signal.SIGKILL)
     server.start()
     with server.admin() as admin:
-        messages = admin.get(f"/admin/chat/sessions/{session}").json()["session"]["messages"]
+        messages = admin.get(f"/admin/chat/sessions/{session}").json()["messages"]
         assert [(message["role"], message["content"]) for message in messages] == [
             ("user", "what is the price"),
             ("assistant", "It is free."),

@@ -115,6 +115,7 @@ class Application:
             await self.jobs.close()
             await self.host.stop_all()
             await self.tasks.cancel_all()
+            await self.voice.close()
             await self.access.close()
             await self.bus.drain()
         await self.journal.stop()
