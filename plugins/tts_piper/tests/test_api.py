@@ -97,12 +97,12 @@ async def test_a_download_from_the_catalogue_to_speech(client: httpx.AsyncClient
     assert offers["languages"] == {"ru": "Русский"}
     ordered = await client.post("/admin/tts/piper/downloads", json={"voice": "ru_RU-irina-medium"})
     assert ordered.status_code == 202, ordered.text
-    for _ in range(1000):
+    for _ in range(150):
         download = (await get(client, "/admin/tts/piper/downloads"))["downloads"][0]
         if download["state"] == "done":
             break
         assert download["state"] in ("queued", "running"), download
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)  # calmly: routes have a rate limit
     assert download["done_bytes"] == download["total_bytes"] > 60_000_000
     assert "piper/ru_RU-irina-medium" in [voice["id"] for voice in (await get(client, "/admin/tts/piper/voices"))["voices"]]
     assert (await client.delete("/admin/tts/piper/voices/ru_RU-irina-medium")).status_code == 204
