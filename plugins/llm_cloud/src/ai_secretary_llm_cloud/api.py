@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from ai_secretary.api.problems import ERRORS
 from ai_secretary.api.security import require
-from ai_secretary.i18n import Translator
+from ai_secretary.context import current_request
+from ai_secretary.i18n import set_language
 from ai_secretary_llm_cloud.providers import CloudProviders
 from ai_secretary_llm_cloud.records import Draft, Provider
 from ai_secretary_llm_cloud.schemas import (
@@ -26,8 +27,6 @@ from ai_secretary_llm_cloud.schemas import (
 )
 from ai_secretary_llm_cloud.trial import Trial
 from ai_secretary_llm_cloud.wording import trial_hint, trial_message
-
-_ = Translator("llm_cloud")
 
 
 def build_types_router(providers: CloudProviders) -> APIRouter:
@@ -114,6 +113,9 @@ def build_router(providers: CloudProviders) -> APIRouter:
 
 
 def trial_out(trial: Trial) -> TrialOut:
+    request = current_request()
+    if request is not None and request.language is not None:
+        set_language(request.language)
     return TrialOut.of(trial, trial_message(trial), trial_hint(trial))
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ai_secretary.errors import ProviderError
+from ai_secretary.i18n import N_
 from ai_secretary.ids import new_id
 from ai_secretary.llm import ChatDelta, ChatMessage, ChatModel, ChatRequest, FinishReason, ModelInfo, ToolCallDelta
 from ai_secretary.openai_wire import RequestRefused, estimate_prompt, estimate_tokens, failure
@@ -247,7 +248,7 @@ def _parts(message: ChatMessage, names: dict[str, str]) -> list[Any]:
         call_id = message.tool_call_id or ""
         name = names.get(call_id) or message.name
         if not name:
-            raise RequestRefused("A tool message answers a call that is not in the conversation: {id}", id=call_id)
+            raise RequestRefused(N_("A tool message answers a call that is not in the conversation: {id}"), id=call_id)
         try:
             found = json.loads(message.text)
         except ValueError:
@@ -267,7 +268,7 @@ def _parts(message: ChatMessage, names: dict[str, str]) -> list[Any]:
                 try:
                     raw = base64.b64decode(data, validate=True)
                 except ValueError as error:
-                    raise RequestRefused("An image is not valid base64") from error
+                    raise RequestRefused(N_("An image is not valid base64")) from error
                 parts.append(types.Part(inline_data=types.Blob(mime_type=media_type, data=raw)))
             else:
                 raise unknown_part(part.get("type"))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ai_secretary.i18n import N_
 from ai_secretary.llm import ChatModel, ModelInfo
 from ai_secretary.openai_wire import Dialect, OpenAIWireModel, Timeouts, WireClient
 from ai_secretary.plugins.provider_types import ModelTraits, ProviderConnection
@@ -119,7 +120,7 @@ COMPATIBLE_TYPES: tuple[CompatibleType, ...] = (
     ),
     CompatibleType(
         "custom",
-        "OpenAI-compatible server",
+        N_("OpenAI-compatible server"),
         requires_base_url=True,
         requires_key=False,
         dialect=Dialect(repetition_penalty=True),

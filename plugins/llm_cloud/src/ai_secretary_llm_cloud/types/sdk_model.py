@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import httpx2
 
 from ai_secretary.errors import ProviderError, ProviderTimeout, SecretaryError
+from ai_secretary.i18n import N_
 from ai_secretary.llm import ChatDelta, ChatMessage, ModelInfo, Usage
 from ai_secretary.openai_wire import RequestRefused
 from ai_secretary.plugins.provider_types import ProviderConnection
@@ -90,14 +91,14 @@ def image_of(part: dict[str, Any]) -> tuple[str, str]:
         if encoding == "base64" and data:
             return media_type, data
     raise RequestRefused(
-        "An image must be inside the request, as a data: URL",
+        N_("An image must be inside the request, as a data: URL"),
         code="request_refused",
-        hint="Send it as data:image/png;base64,…",
+        hint=N_("Send it as data:image/png;base64,…"),
     )
 
 
 def unknown_part(kind: object) -> RequestRefused:
-    return RequestRefused("This model does not take content of the type {kind}", kind=str(kind))
+    return RequestRefused(N_("This model does not take content of the type {kind}"), kind=str(kind))
 
 
 def system_text(messages: tuple[ChatMessage, ...]) -> str:
