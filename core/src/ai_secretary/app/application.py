@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from ai_secretary.access import PrintedOnce
+from ai_secretary.app.checks import register_checks
 from ai_secretary.app.container import Container
 from ai_secretary.config import Settings
 from ai_secretary.conversations import UsageRecord
@@ -92,6 +93,7 @@ class Application:
             self.access.start(self.tasks)
             await self.personas.load()
             await self.voice.load()
+            register_checks(self)
             self._is_open = True
             if plugins:
                 self.bus.subscribe(PluginChanged, self._plugin_changed)

@@ -6,6 +6,7 @@ FastAPI with the core's routers, the plugins' routers and whatever web app a plu
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -122,7 +123,7 @@ def _doors(application: Application) -> APIRouter:
 
     @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
     async def metrics(principal: Principal = Depends(require("metrics:read"))) -> Response:
-        media_type, body = application.metrics.render()
+        media_type, body = await asyncio.to_thread(application.metrics.render)
         return Response(body, media_type=media_type)
 
     return router

@@ -141,15 +141,15 @@ class Dashboard:
         """The path of a question: recognition, model, voice, then what plugins check."""
         found = [self._recognition(), self._model(), self._voice()]
         registries = self.application.registries
-        engines = {
+        spoken_for = {"core"} | {
             owner
             for sources in (registries.chat_sources, registries.synthesizer_sources, registries.recognizer_sources)
             for owner, _source in sources.items()
         }
         for report in self.application.health.latest():
             state = STATES.get(report.state, "")
-            if report.owner in engines and state not in {"warn", "err"}:
-                continue  # the cells above speak for engines that are well
+            if report.owner in spoken_for and state not in {"warn", "err"}:
+                continue  # other cells speak for engines that are well, and for the house
             found.append(
                 Jack(
                     report.icon, names.by_owner(report.owner, report.title), names.by_owner(report.owner, report.summary), state,
