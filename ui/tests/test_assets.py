@@ -37,7 +37,10 @@ def test_styles_load_nothing_from_elsewhere() -> None:
 
 def test_themes_define_the_same_tokens() -> None:
     css = (ROOT / "ui/src/ai_secretary_ui/assets/css/tokens.css").read_text()
-    blocks = {name: set(re.findall(r"(--[\w-]+):", block)) for name, block in re.findall(r'\[data-theme="(\w+)"\]\{(.*?)\n\}', css, re.S)}
+    blocks = {
+        name: set(re.findall(r"(--[\w-]+):", block))
+        for name, block in re.findall(r'\[data-theme="(\w+)"\]\{(.*?)\n\}', css, re.S)
+    }
     assert set(blocks) == {"light", "dark", "night"}
     assert blocks["light"] == blocks["dark"] == blocks["night"]
 

@@ -39,7 +39,7 @@ from ai_secretary_ui.statistics import percentile
 )
 def test_markdown_runs_nothing_and_loads_nothing(attack: str) -> None:
     html = markdown_html(attack)
-    for live in ("<script", "<img", "<iframe", 'href="javascript', 'href="data', "<a href=\"x\" onclick"):
+    for live in ("<script", "<img", "<iframe", 'href="javascript', 'href="data', '<a href="x" onclick'):
         assert live not in html
 
 

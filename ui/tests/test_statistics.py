@@ -18,7 +18,9 @@ async def fill(database: Database) -> None:
         await session.flush()
         for index, (conversation, age) in enumerate((("conv_1", 0), ("conv_2", 2), ("conv_old", 28 * 60))):
             at = moment - timedelta(minutes=age)
-            session.add(MessageRow(id=f"q{index}", conversation_id=conversation, role="user", content=f"question {index}", created_at=at))
+            session.add(
+                MessageRow(id=f"q{index}", conversation_id=conversation, role="user", content=f"question {index}", created_at=at)
+            )
             await session.flush()
             session.add(
                 MessageRow(

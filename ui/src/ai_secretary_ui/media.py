@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ai_secretary.errors import SecretaryError
-from ai_secretary.i18n import Translator
+from ai_secretary.i18n import LANGUAGES, Translator
 from ai_secretary.ids import new_id
 from ai_secretary_ui import house
 from ai_secretary_ui.shell.login import same_origin
 from ai_secretary_ui.shell.session import identify
+
+if TYPE_CHECKING:
+    from ai_secretary.voice import Voice
 
 log = structlog.get_logger(__name__)
 _ = Translator("ui")
@@ -113,6 +117,22 @@ async def speech(request: Request) -> Response:
     return StreamingResponse(body(), media_type="audio/wav", headers={"cache-control": "no-store"})
 
 
+def general_recognizer(voice: Voice) -> str | None:
+    """Who hears a person whose language nobody knows: one that understands all of ours, even if it is still loading.
+
+    None leaves the choice to the house: an administrator has made it, or there is no such recogniser.
+    """
+    if voice.preferences.recognizer:
+        return None
+    able = [
+        info
+        for info in voice.recognizers()
+        if info.state != "unavailable" and (info.languages is None or set(LANGUAGES) <= set(info.languages))
+    ]
+    able.sort(key=lambda info: (("ready", "idle", "loading").index(info.state), -(info.size_bytes or 0)))
+    return able[0].id if able else None
+
+
 async def transcribe(request: Request) -> Response:
     """`POST /ui/media/transcribe?language=ru`: a recording as the body, its text as JSON."""
     visitor = identify(request)
@@ -126,10 +146,12 @@ async def transcribe(request: Request) -> Response:
         if len(data) > MAX_RECORDING_BYTES:
             return JSONResponse({"code": "audio_too_large", "message": _("The recording is too long")}, 413)
     language = request.query_params.get("language") or None
-    if language is not None and language not in {"ru", "en"}:
+    if language is not None and language not in LANGUAGES:
         language = None
     try:
-        found = await house.current().voice.transcribe(bytes(data), language=language)
+        voice = house.current().voice
+        recognizer = general_recognizer(voice) if language is None else None
+        found = await voice.transcribe(bytes(data), language=language, recognizer=recognizer)
     except SecretaryError as error:
         return _problem(error)
     return JSONResponse({"text": found.text.strip(), "language": found.language, "duration": found.duration})
