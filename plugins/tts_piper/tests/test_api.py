@@ -31,6 +31,7 @@ async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         )
     )
     await application.open()
+    application.ready.set()  # the server does it once it answers
     transport = httpx.ASGITransport(build_web(application))
     async with httpx.AsyncClient(transport=transport, base_url="http://secretary.test") as client:
         answer = await client.post("/admin/auth/login", json={"username": "admin", "password": PASSWORD})
