@@ -5,7 +5,15 @@ No SDK: partial decoding, connections of its own, bytes passed through untouched
 
 from ai_secretary.openai_wire.addresses import check_base_url
 from ai_secretary.openai_wire.client import WireClient, check_key
-from ai_secretary.openai_wire.failures import ModelUnknown, ProviderRateLimited, RequestRefused, classify, failure, in_stream
+from ai_secretary.openai_wire.failures import (
+    ModelUnknown,
+    ProviderRateLimited,
+    RequestRefused,
+    classify,
+    failure,
+    in_stream,
+    unknown_host,
+)
 from ai_secretary.openai_wire.model import OpenAIWireModel
 from ai_secretary.openai_wire.proxied import check_proxy
 from ai_secretary.openai_wire.requests import Dialect
@@ -30,4 +38,5 @@ __all__ = [
     "estimate_tokens",
     "failure",
     "in_stream",
+    "unknown_host",
 ]

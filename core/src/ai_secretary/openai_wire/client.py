@@ -10,7 +10,7 @@ import msgspec
 from ai_secretary.errors import InvalidInput, ProviderError, ProviderTimeout
 from ai_secretary.openai_wire.addresses import check_base_url
 from ai_secretary.openai_wire.direct import DirectTransport
-from ai_secretary.openai_wire.failures import bad_reply, failure
+from ai_secretary.openai_wire.failures import bad_reply, failure, unknown_host
 from ai_secretary.openai_wire.proxied import ProxiedTransport
 from ai_secretary.openai_wire.requests import Dialect
 from ai_secretary.openai_wire.structs import model_list_decoder
@@ -130,6 +130,8 @@ class WireClient:
                 code="unreachable",
                 hint="The server's certificate is not valid for this address.",
             )
+        if error.kind == "name":
+            return unknown_host(self.title, error.detail)
         return ProviderError(
             "{provider} cannot be reached: {detail}",
             provider=self.title,

@@ -365,7 +365,7 @@ class DirectTransport:
             check_host(self._host)
             found = await self.loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise TransportFailed("connect", f"the name {self._host} cannot be resolved") from error
+            raise TransportFailed("name", self._host) from error
         except InvalidInput as error:
             raise TransportFailed("connect", error.message) from error
         addresses = [(int(entry[0]), str(entry[4][0])) for entry in found]

@@ -205,3 +205,13 @@ def bad_reply(provider: str, what: str) -> ProviderError:
         code="bad_reply",
         hint="Check that the address leads to an OpenAI-compatible API.",
     )
+
+
+def unknown_host(provider: str, host: str) -> ProviderError:
+    return ProviderError(
+        "{provider}: there is no server with the name {host}",
+        provider=provider,
+        host=host,
+        code="unreachable",
+        hint="Check the address, and whether this machine has a connection to the network.",
+    )

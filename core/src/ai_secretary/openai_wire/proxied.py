@@ -117,6 +117,8 @@ def _failed(error: BaseException) -> TransportFailed:
         return TransportFailed("connect", "no connection in time")
     if isinstance(error, TimeoutError):
         return TransportFailed("timeout", "silent for too long")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return TransportFailed("connect", "the proxy's name cannot be resolved")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return TransportFailed("connect", f"the proxy answered {error.status}")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientProxyConnectionError):

@@ -32,7 +32,7 @@ class ProviderForm:
         self._kinds: dict[str, ProviderType] = {kind.id: kind for kind in kinds}
         self._type = type_id if type_id in self._kinds else next(iter(self._kinds), "")
         title = _("Change “{name}”", name=provider.draft.name) if provider else _("Add a provider")
-        self._sheet = c.sheet(title, wide=True)
+        self._sheet = c.sheet(title)
         self._places: dict[str, Element] = {}
         self._fields: Element
         self._result: Element
@@ -50,6 +50,7 @@ class ProviderForm:
             self._general = ui.label("").classes("as-fielderror").props("role=alert")
             self._general.set_visibility(False)
         self._sheet.actions(self._draw_actions)
+        self._sheet.dialog.on("hide", self._sheet.destroy)
         self._sheet.open()
 
     def _draw_actions(self) -> None:

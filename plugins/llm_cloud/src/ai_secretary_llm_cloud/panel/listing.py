@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from nicegui import ui
+
 from ai_secretary.errors import SecretaryError
-from ai_secretary.i18n import Translator, current_language, translate_anywhere
+from ai_secretary.i18n import Translator
 from ai_secretary_llm_cloud.records import Provider
 from ai_secretary_llm_cloud.wording import trial_hint, trial_message
 from ai_secretary_ui import components as c
@@ -62,10 +64,10 @@ class ProviderRow:
         status = next((status for status in statuses if status.id == provider.model_id), None)
         if status is None:
             c.stat("off", _("Not in the order of answer"))
-        elif status.failures:
-            with c.el().style("text-align:right"):
-                c.stat("warn", _("Did not answer"))
-                c.text(translate_anywhere(status.last_error, current_language()), "as-12 as-faint as-ell").style("max-width:28ch")
+        elif status.failures or ((trial := section.trials.get(provider.id)) is not None and not trial.ok):
+            with c.stat("warn", _("Did not answer")):
+                if status.last_error:
+                    ui.tooltip(status.last_error)
         else:
             c.stat("ok", _("Ready"))
 

@@ -46,7 +46,7 @@ class _Sdk(LazySdk["AsyncAnthropic"]):
             api_key=connection.api_key,
             base_url=(connection.base_url or ClaudeType.default_base_url).removesuffix("/v1"),
             max_retries=0,
-            http_client=make_http(connection.timeout_s, connection.proxies),
+            http_client=make_http(connection.title, connection.timeout_s, connection.proxies),
         )
 
 

@@ -37,7 +37,7 @@ class _Sdk(LazySdk["Client"]):
         # Both HTTP clients are ours, so that neither the environment's proxies nor its Google accounts come into play.
         options = HttpOptions(
             base_url=connection.base_url or None,
-            httpx_async_client=make_http(connection.timeout_s, connection.proxies),
+            httpx_async_client=make_http(connection.title, connection.timeout_s, connection.proxies),
             httpx_client=httpx2.Client(trust_env=False),
         )
         return Client(api_key=connection.api_key, vertexai=False, http_options=options)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from ai_secretary.openai_wire import check_proxy
+from ai_secretary.openai_wire import check_proxy, unknown_host
 from ai_secretary.openai_wire.addresses import check_host, is_forbidden
 
 _answers: ContextVar[list[httpx2.Response] | None] = ContextVar("sdk_answers", default=None)
@@ -19,7 +19,8 @@ _answers: ContextVar[list[httpx2.Response] | None] = ContextVar("sdk_answers", d
 class _GuardedTransport(httpx2.AsyncBaseTransport):
     """Goes through the proxies in order, or directly to an address that is allowed (see `openai_wire.addresses`)."""
 
-    def __init__(self, proxies: Sequence[str], timeout: httpx2.Timeout) -> None:
+    def __init__(self, title: str, proxies: Sequence[str], timeout: httpx2.Timeout) -> None:
+        self._title = title
         self._timeout = timeout.as_dict()
         self._direct = not proxies
         self._ways = [httpx2.AsyncHTTPTransport(proxy=check_proxy(proxy)) for proxy in proxies] or [httpx2.AsyncHTTPTransport()]
@@ -39,12 +40,11 @@ class _GuardedTransport(httpx2.AsyncBaseTransport):
         assert last is not None
         raise last
 
-    @staticmethod
-    async def _check_addresses(host: str) -> None:
+    async def _check_addresses(self, host: str) -> None:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise httpx2.ConnectError(f"the name {host} cannot be resolved") from error
+            raise unknown_host(self._title, host) from error
         if any(is_forbidden(str(entry[4][0])) for entry in found):
             raise httpx2.ConnectError(f"{host} leads to a forbidden address")
 
@@ -83,10 +83,14 @@ class OpenAnswers:
             await response.aclose()
 
 
-def make_http(timeout_s: float, proxies: Sequence[str]) -> httpx2.AsyncClient:
-    """`timeout_s` bounds the silence between two pieces of an answer."""
+def make_http(title: str, timeout_s: float, proxies: Sequence[str]) -> httpx2.AsyncClient:
+    """`title` names the provider in errors, `timeout_s` bounds the silence between two pieces of an answer."""
     timeout = httpx2.Timeout(timeout_s, connect=10.0)
     hooks: dict[str, list[Any]] = {"response": [_remember]}
     return httpx2.AsyncClient(
-        transport=_GuardedTransport(proxies, timeout), timeout=timeout, trust_env=False, follow_redirects=False, event_hooks=hooks
+        transport=_GuardedTransport(title, proxies, timeout),
+        timeout=timeout,
+        trust_env=False,
+        follow_redirects=False,
+        event_hooks=hooks,
     )
