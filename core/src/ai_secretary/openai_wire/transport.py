@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class TransportFailed(Exception):
-    """The connection failed. `kind`: `connect` (nobody there), `name` (no such host), `tls`, `cut` (ended early), `timeout`, `garbage` (not HTTP)."""
+    """The connection failed. `kind`: `connect`, `name` (no such host), `tls`, `cut`, `timeout`, `garbage` (not HTTP)."""
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
