@@ -4,6 +4,8 @@ python ui/scripts/build_icons.py            # writes the font and assets/icons.t
 python ui/scripts/build_icons.py --check    # fails if a used icon is missing from the committed font
 """
 
+# ruff: noqa: T201 - a script talks to the one who runs it
+
 from __future__ import annotations
 
 import re

@@ -53,7 +53,8 @@ def seconds(value: float) -> str:
 
 
 def milliseconds(value: float) -> str:
-    return seconds(value / 1000)
+    """Milliseconds in seconds; what took any time at all is at least a hundredth."""
+    return seconds(max(value / 1000, 0.01) if value > 0 else 0.0)
 
 
 def percent(value: float) -> str:

@@ -151,6 +151,8 @@ async def transcribe(request: Request) -> Response:
     try:
         voice = house.current().voice
         recognizer = general_recognizer(voice) if language is None else None
+        if language is None and recognizer is None and not voice.preferences.recognizer:
+            language = visitor.language  # specialists only: the reader's language is the best guess
         found = await voice.transcribe(bytes(data), language=language, recognizer=recognizer)
     except SecretaryError as error:
         return _problem(error)

@@ -66,7 +66,8 @@ async def build(view: PageView) -> None:
         with c.card(_("From your own program")):
             c.text(
                 _(
-                    "The secretary speaks the OpenAI API. The model “secretary” is everything you see in the chat; other models are listed by /v1/models."
+                    "The secretary speaks the OpenAI API. The model “secretary” is everything you see in the chat; "
+                    "other models are listed by /v1/models."
                 ),
                 "as-13 as-muted as-prose",
             )

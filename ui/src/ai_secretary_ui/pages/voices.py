@@ -30,7 +30,8 @@ SPEED_WORDS = ((0.7, N_("slow, for dictating")), (0.9, N_("calm")), (1.1, N_("no
 PRESETS = (N_("Neutral"), N_("Warm"), N_("Energetic"), N_("Calm"), N_("Natural"))
 """Titles of the presets of the house, marked here for translation."""
 INTONATION = (
-    N_("Temperature"), N_("Repetition penalty"), N_("Top k"), N_("Top p"), N_("Speed"), N_("Gpt cond len"), N_("Gpt cond chunk len"),
+    N_("Temperature"), N_("Repetition penalty"), N_("Top k"), N_("Top p"), N_("Speed"), N_("Gpt cond len"),
+    N_("Gpt cond chunk len"),
 )  # fmt: skip
 """Fields of an intonation, as the form names them."""
 MOST_CHARACTERS = 600
@@ -118,7 +119,8 @@ class VoicesPage:
                 c.empty(
                     _("No voice yet"),
                     _(
-                        "Without a voice the secretary answers in writing only. A voice plugin brings voices; it may still be loading."
+                        "Without a voice the secretary answers in writing only. A voice plugin brings voices; "
+                        "it may still be loading."
                     ),
                     lambda: c.button(_("Open plugins"), href="/ui/plugins", kind="filled"),
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ai_secretary_ui.shell.assets import Assets
 
+TEXT_FONT = "golos-text-cyrillic-wght-normal.woff2"
 THEMES = ("light", "dark", "night", "system")
 THEME_COOKIE = "secretary_theme"
 LANGUAGE_COOKIE = "secretary_language"
@@ -29,7 +30,7 @@ def head_html(assets: Assets) -> str:
     return (
         '<meta name="theme-color" content="#12292E">'
         f"<script>{FIRST_PAINT}</script>"
-        f'<link rel="preload" href="{assets.url("golos-text-cyrillic-wght-normal.woff2")}" as="font" type="font/woff2" crossorigin>'
+        f'<link rel="preload" href="{assets.url(TEXT_FONT)}" as="font" type="font/woff2" crossorigin>'
         f'<link rel="preload" href="{assets.url("icons.woff2")}" as="font" type="font/woff2" crossorigin>'
         f'<link rel="stylesheet" href="{assets.url("ui.css")}">'
         f'<script src="{assets.url("ui.js")}" defer></script>'

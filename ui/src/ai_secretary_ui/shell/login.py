@@ -27,7 +27,8 @@ form.addEventListener('submit',()=>{go.disabled=true;go.innerHTML='<span class="
 addEventListener('pageshow',()=>{go.disabled=!!go.dataset.wait;go.textContent=go.dataset.text});
 document.querySelector('[data-language]').addEventListener('click',(e)=>{e.preventDefault();asLanguage(e.target.dataset.language)});
 const wait=document.querySelector('[data-seconds]');
-if(wait){let left=+wait.dataset.seconds;go.dataset.wait='1';go.disabled=true;const tick=setInterval(()=>{left-=1;wait.textContent=left;
+if(wait){let left=+wait.dataset.seconds;go.dataset.wait='1';go.disabled=true;
+ const tick=setInterval(()=>{left-=1;wait.textContent=left;
  if(left<=0){clearInterval(tick);delete go.dataset.wait;go.disabled=false;wait.closest('.as-note').remove()}},1000)}
 """
 
@@ -150,8 +151,8 @@ class LoginPages:
 <p class="as-13 as-muted" style="margin-top:8px;line-height:1.5">{
             escape(
                 _(
-                    "The server printed it once, in the terminal or in its journal, in the line “admin”. It can also be set before the "
-                    "first start: SECRETARY_ADMIN_PASSWORD. A lost one is replaced by the command"
+                    "The server printed it once, in the terminal or in its journal, in the line “admin”. "
+                    "It can also be set before the first start: SECRETARY_ADMIN_PASSWORD. A lost one is replaced by the command"
                 )
             )
         } <span class="as-mono">ai-secretary user password admin</span>.</p></details></form>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nicegui import ui
@@ -20,6 +21,8 @@ _ = Translator("ui")
 
 PER_GROUP = 20
 STEP = 40
+_MARKUP = re.compile(r"[*_`#>~]+")
+"""Signs of Markdown, which a line of preview does not need."""
 ORDER = ("admin", "test", "widget", "telegram", "phone", "api")
 
 
@@ -112,7 +115,7 @@ class Listing:
             title = conversation.title or conversation.person_name or _("Conversation")
             c.text(title, "n as-ell")
             c.text(formatting.when(conversation.updated_at), "t")
-            c.text(conversation.last_message or _("no messages yet"), "p as-ell")
+            c.text(_MARKUP.sub("", conversation.last_message) or _("no messages yet"), "p as-ell")
         if conversation.id == self._marked:
             row.props["aria-current"] = "true"
 

@@ -195,10 +195,11 @@ class Thread:
     def _timings(self, message: Message) -> None:
         stages = message.timings.get("stages") or {}
         first, total = message.timings.get("first_token_ms"), message.timings.get("total_ms") or 0
+        by_rule = set(stages) == {"rule"}
         if stages:
-            with c.el("c-ribbon"):
+            with c.el("" if by_rule else "c-ribbon"):
                 c.ribbon({name: float(value) for name, value in stages.items()})
-        words = timing_words(first, total, message.usage.completion_tokens)
+        words = timing_words(None if by_rule else first, total, message.usage.completion_tokens)
         if words:
             c.text(words, "as-num")
 

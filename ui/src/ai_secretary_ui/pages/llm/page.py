@@ -73,7 +73,8 @@ class LlmPage:
                 with c.card(state="err", classes="m-ban"):
                     self._banner_head(
                         "key_off", "err", _("Nobody can answer yet"),
-                        _("No answer model is installed, so people get an apology instead of an answer. Choose any of the three ways."),
+                        _("No answer model is installed, so people get an apology instead of an answer. "
+                          "Choose any of the three ways."),
                     )  # fmt: skip
                     self._ways()
             elif answering is None or answering.demo:
@@ -107,7 +108,8 @@ class LlmPage:
                 _("Choose a model"), local,
             )  # fmt: skip
             self._way(
-                "hub", _("Another server on the network"), _("Any address that speaks as OpenAI does: vLLM, Ollama, an office computer."),
+                "hub", _("Another server on the network"),
+                _("Any address that speaks as OpenAI does: vLLM, Ollama, an office computer."),
                 _("Give the address"), f"{cloud}?new=openai_compatible" if cloud != "/ui/plugins" else cloud,
             )  # fmt: skip
 

@@ -17,7 +17,7 @@ from ai_secretary.ids import new_id
 from ai_secretary.llm import ChatMessage, ChatRequest
 from ai_secretary.voice.language import detect
 from ai_secretary_ui import components as c
-from ai_secretary_ui import formatting
+from ai_secretary_ui import formatting, names
 
 if TYPE_CHECKING:
     from ai_secretary_ui.pages.llm.page import LlmPage
@@ -64,7 +64,9 @@ class TryOut:
             places = [(_("As people get it"), self._row(_("As people get it"), _("FAQ, persona, order of answer")))]
             statuses = self._page.statuses()[:MOST_MODELS]
             for status in statuses:
-                places.append((status.id, self._row(status.title, status.provider_title)))
+                places.append(
+                    (status.id, self._row(status.title, names.by_owner(names.model_owner(status.id), status.provider_title)))
+                )
         runs = [self._pipeline(places[0][1], question)]
         runs += [self._model(place, status.id, question) for status, (_name, place) in zip(statuses, places[1:], strict=True)]
         self._tasks = [asyncio.get_running_loop().create_task(run, name="try-out") for run in runs]
