@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ERRORS = {
     "SecretaryError", "InvalidInput", "Unauthenticated", "Forbidden", "NotFound", "Conflict", "TooLarge", "RateLimited",
     "ProviderError", "ProviderTimeout", "Unavailable", "WorkerError", "VaultError",
+    "DownloadFailed", "HubError", "ArchiveRefused",
 }  # fmt: skip
 BY_KEYWORD = {
     "Page": {"title"}, "DashboardCard": {"title"}, "Manifest": {"title", "summary"}, "Field": {"title", "description"},

@@ -85,6 +85,9 @@ class Translator:
 
     def __call__(self, message: str, /, **params: object) -> str:
         text = _catalogue(self.domain, current_language()).gettext(message)
+        if text == message and self.domain != "core":
+            # Hints of the core's errors and messages of its jobs are shown by plugins.
+            text = _catalogue("core", current_language()).gettext(message)
         return text.format(**params) if params else text
 
     def plural(self, one: str, many: str, n: int, /, **params: object) -> str:

@@ -217,7 +217,11 @@ class Jobs:
             raise Conflict("Job {id} is already {state}", id=job_id, state=job.state, code="job_state")
         running = self._running.get(job_id)
         if running is None:
-            return await self._save(job_id, state=final)
+            job = await self._save(job_id, state=final)
+            # Its attempt may have begun meanwhile, before it could see the new state.
+            running = self._running.get(job_id)
+            if running is None:
+                return job
         running.context.asked = how
         if running.task is not None:
             await asyncio.wait([running.task], timeout=GRACE_SECONDS)
@@ -257,6 +261,8 @@ class Jobs:
         try:
             async with slots:
                 context.raise_if_stopping()
+                if (state := (await self.get(job_id)).state) not in ("queued", "running"):
+                    return state  # paused or cancelled since the attempt was started
                 await self._save(job_id, state="running", error="")
                 result = await handler(context)
             await self._save(job_id, state="done", result=None if result is None else json.dumps(result), message="")

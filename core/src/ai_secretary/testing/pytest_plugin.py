@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,9 @@ from ai_secretary.events import EventBus
 from ai_secretary.storage import Base, Database, Vault
 from ai_secretary.storage.vault import install_vault
 from ai_secretary.testing.services import postgres_server, redis_server
+
+if TYPE_CHECKING:
+    from ai_secretary.testing.mirror import Mirror
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +112,12 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path, vault: Vault)
     await _create_schema(database)
     yield database
     await database.dispose()
+
+
+@pytest.fixture
+async def mirror() -> AsyncIterator[Mirror]:
+    """A local server of files and model hub, which can misbehave."""
+    from ai_secretary.testing.mirror import running_mirror
+
+    async with running_mirror() as mirror:
+        yield mirror
