@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from ai_secretary.api.problems import ERRORS
-from ai_secretary.api.security import require
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from ai_secretary.access import Principal
+from ai_secretary.api.problems import ERRORS
+from ai_secretary.api.security import require
 from ai_secretary.audit import AuditEvent
 from ai_secretary.jobs import Job, JobChanged, JobState
 

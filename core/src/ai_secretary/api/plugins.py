@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ai_secretary.api.problems import ERRORS
-from ai_secretary.api.security import require
 from fastapi import APIRouter, Body, Depends
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ai_secretary.access import Principal
+from ai_secretary.api.problems import ERRORS
+from ai_secretary.api.security import require
 from ai_secretary.audit import AuditEvent
 from ai_secretary.errors import InvalidInput, NotFound
 from ai_secretary.plugins.options import mask_secrets, merge_options
