@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -280,6 +281,8 @@ async def test_at_most_so_many_voices_at_once_and_a_full_queue_says_so(house: Ho
 async def test_a_recogniser_is_chosen_by_language_and_name(house: House) -> None:
     assert house.voice.resolve_recognizer(None, "ru").info.id == "vosk/small-ru"
     assert house.voice.resolve_recognizer(None, None).info.id == "whisper/base"
+    house.whisper.info = replace(house.whisper.info, state="loading")
+    assert house.voice.resolve_recognizer(None, None).info.id == "whisper/base", "a specialist would hear its own language only"
     assert house.voice.resolve_recognizer("whisper-1", "en").info.id == "whisper/base"
     assert house.voice.resolve_recognizer("whisper", "ru").info.id == "whisper/base"
     await house.voice.save_preferences(VoicePreferences(recognizer_ru="whisper/base"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ai_secretary.errors import InvalidInput, NotFound, Unavailable
+from ai_secretary.i18n import LANGUAGES
 from ai_secretary.plugins.registries import Registries
 from ai_secretary.speech import EngineState, Recognizer, RecognizerInfo, Synthesizer, VoiceInfo
 from ai_secretary.voice.preferences import VoicePreferences
@@ -115,7 +116,8 @@ def _best(registries: Registries, infos: list[RecognizerInfo], language: str | N
     return None
 
 
-def _recognizer_rank(info: RecognizerInfo, language: str | None) -> tuple[int, int, int, str]:
-    # Without a language the one that knows most; with one, the specialist.
+def _recognizer_rank(info: RecognizerInfo, language: str | None) -> tuple[bool, int, int, int, str]:
+    # Without a language the one that knows most, even if it is still loading; with one, the specialist.
     known = 1_000 if info.languages is None else len(info.languages)
-    return (_STATE_RANK[info.state], known if language else -known, -(info.size_bytes or 0), info.id)
+    narrow = language is None and info.languages is not None and not set(LANGUAGES) <= set(info.languages)
+    return (narrow, _STATE_RANK[info.state], known if language else -known, -(info.size_bytes or 0), info.id)
