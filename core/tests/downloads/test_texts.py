@@ -10,7 +10,9 @@ async def test_texts_of_downloads_are_russian_in_a_plugin_too() -> None:
     set_language("ru")
     _ = Translator("some_plugin")
     error = DownloadFailed(
-        "The file cannot be written: {error}", error="x", hint="Free some room and go on with the download; what has arrived is kept."
+        "The file cannot be written: {error}",
+        error="x",
+        hint="Free some room and go on with the download; what has arrived is kept.",
     )
     assert _.error(error) == "Файл не записывается: x"
     assert _(error.hint) == "Освободите место и продолжите скачивание; скачанное сохранено."

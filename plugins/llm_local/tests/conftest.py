@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from ai_secretary.plugins import TaskOwner
 from ai_secretary_llm_local.embedded import find_embedded
@@ -19,8 +18,6 @@ from ai_secretary_llm_local.options import LocalModelOptions
 from ai_secretary_llm_local.pool import ModelPool
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
-
-from llm_local_mirror import Mirror
 
 
 @pytest.fixture(autouse=True)
@@ -76,19 +73,6 @@ async def machine(owner: TaskOwner, tmp_path: Path) -> AsyncIterator[Machine]:
     await machine.library.refresh()
     yield machine
     await machine.pool.close()
-
-
-@pytest.fixture
-async def mirror() -> AsyncIterator[Mirror]:
-    mirror = Mirror()
-    runner = web.AppRunner(mirror.application(), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    mirror.url = f"http://127.0.0.1:{port}"
-    yield mirror
-    await runner.cleanup()
 
 
 def alive(pid: int) -> bool:

@@ -13,12 +13,12 @@ import httpx
 import psutil
 import pytest
 from llm_local_files import tiny_model
-from llm_local_mirror import Mirror
 from pydantic import SecretStr
 
 from ai_secretary.app import Application
 from ai_secretary.app.web import build_web
 from ai_secretary.config import Settings
+from ai_secretary.testing.mirror import Mirror
 from ai_secretary_llm_local.service import LocalModels
 
 pytestmark = pytest.mark.models
@@ -150,7 +150,7 @@ async def test_permissions(running: Running) -> None:
 async def test_a_recommended_model_is_downloaded_and_appears(running: Running, mirror: Mirror) -> None:
     saved = await running.ask("PUT", "/admin/plugins/llm_local/options", json={"hub_url": mirror.url})
     assert saved.status_code == 200
-    mirror.files["Qwen/Qwen3-0.6B-GGUF", "Qwen3-0.6B-Q8_0.gguf"] = tiny_model("Qwen3 0.6B") + b"\0" * 500_000
+    mirror.files["Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf"] = tiny_model("Qwen3 0.6B") + b"\0" * 500_000
     found = (await running.ask("GET", "/admin/llm/catalogue/search", params={"query": "qwen3"})).json()
     assert [item["id"] for item in found["repositories"]] == ["Qwen/Qwen3-0.6B-GGUF"]
     files = (await running.ask("GET", "/admin/llm/catalogue/files", params={"repo": "Qwen/Qwen3-0.6B-GGUF"})).json()

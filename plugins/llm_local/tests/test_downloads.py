@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from llm_local_files import gguf_bytes, tiny_model
-from llm_local_mirror import Mirror
 
+from ai_secretary.downloads import HubError
 from ai_secretary.errors import InvalidInput
 from ai_secretary.events import EventBus
 from ai_secretary.jobs import Job, JobChanged, Jobs
 from ai_secretary.plugins.registries import Registries
 from ai_secretary.storage import Database
+from ai_secretary.testing.mirror import Mirror
 from ai_secretary_llm_local.catalogue import CATALOGUE, RAM_CLASSES, ram_class
 from ai_secretary_llm_local.downloads import (
     JOB_KIND,
@@ -27,8 +28,8 @@ from ai_secretary_llm_local.downloads import (
     order_from_hub,
     order_from_url,
 )
-from ai_secretary_llm_local.errors import AlreadyThere, HubError
-from ai_secretary_llm_local.hub import Hub, file_name
+from ai_secretary_llm_local.errors import AlreadyThere
+from ai_secretary_llm_local.hub import GgufHub, file_name
 from ai_secretary_llm_local.options import LocalModelOptions
 from ai_secretary_llm_local.service import LocalModels, Recommendation
 
@@ -43,20 +44,15 @@ class House:
         registries = Registries()
         self.folder = folder / "llm"
         self.finished = 0
+        self.options = LocalModelOptions(hub_url=mirror.url)
         self.jobs = Jobs(database, registries, bus, f"sqlite:///{folder / 'jobs.db'}")
-        self.downloads = Downloads(
-            self.folder, lambda: LocalModelOptions(hub_url=mirror.url), self.jobs, on_finished=self._finished, first_wait_s=0.01
-        )
-        registries.add_job_kind("llm_local", KIND, self.downloads.carry_out, "Download", 2)
-        bus.subscribe(JobChanged, self._changed)
+        self.downloads = Downloads(self.folder, lambda: self.options, self.jobs, on_finished=self._finished, first_wait_s=0.01)
+        registries.add_job_kind("llm_local", KIND, self.downloads.orders.handle, "Download", 2)
+        bus.subscribe(JobChanged, self.downloads.orders.on_change)
         self.jobs.start()
 
     async def _finished(self) -> None:
         self.finished += 1
-
-    async def _changed(self, event: JobChanged) -> None:
-        if event.job.state == "cancelled":
-            await self.downloads.forget(event.job)
 
     async def ended(self, job: Job, *states: str) -> Job:
         async with asyncio.timeout(20):
@@ -70,7 +66,7 @@ class House:
 
 @pytest.fixture
 async def house(sqlite_database: Database, tmp_path: Path, mirror: Mirror, bus: EventBus) -> AsyncIterator[House]:
-    mirror.files[REPO, "model-Q4_K_M.gguf"] = BODY
+    mirror.files[f"{REPO}/model-Q4_K_M.gguf"] = BODY
     house = House(sqlite_database, tmp_path, mirror, bus)
     yield house
     await house.jobs.close()
@@ -111,7 +107,7 @@ async def test_pause_keeps_and_resume_goes_on(house: House, mirror: Mirror) -> N
     mirror.delay = 0
     await house.jobs.resume(job.id)
     await house.ended(job, "done")
-    assert [headers["range"] for where, headers in mirror.requests if where == "cdn" and "range" in headers] == [f"bytes={have}-"]
+    assert [asked for asked in mirror.asked() if asked] == [f"bytes={have}-"]
     assert (house.folder / "model-Q4_K_M.gguf").read_bytes() == BODY
 
 
@@ -141,7 +137,7 @@ async def test_cancel_leaves_nothing_behind(house: House, mirror: Mirror, bus: E
 async def test_a_download_survives_a_restart_in_the_middle(
     sqlite_database: Database, tmp_path: Path, mirror: Mirror, bus: EventBus
 ) -> None:
-    mirror.files[REPO, "model-Q4_K_M.gguf"] = BODY
+    mirror.files[f"{REPO}/model-Q4_K_M.gguf"] = BODY
     mirror.delay = 0.02
     before = House(sqlite_database, tmp_path, mirror, bus)
     job = await before.downloads.order(order())
@@ -156,26 +152,52 @@ async def test_a_download_survives_a_restart_in_the_middle(
     job = await after.ended(job, "done", "failed")
     assert (job.state, job.error) == ("done", "")
     assert (after.folder / "model-Q4_K_M.gguf").read_bytes() == BODY
-    assert any(headers.get("range") == f"bytes={have}-" for _, headers in mirror.requests)
+    assert f"bytes={have}-" in mirror.asked()
     await after.jobs.close()
 
 
 async def test_a_failed_download_says_why_and_can_be_tried_again(house: House, mirror: Mirror) -> None:
-    del mirror.files[REPO, "model-Q4_K_M.gguf"]
+    del mirror.files[f"{REPO}/model-Q4_K_M.gguf"]
     job = await house.ended(await house.downloads.order(order()), "failed")
     assert job.error == "The hub has no such file"
     assert [item.id for item in await house.downloads.list()] == [job.id]
-    mirror.files[REPO, "model-Q4_K_M.gguf"] = BODY
+    mirror.files[f"{REPO}/model-Q4_K_M.gguf"] = BODY
     await house.jobs.resume(job.id)
     await house.ended(job, "done")
     assert await house.downloads.list() == []
 
 
 async def test_what_is_no_model_never_gets_a_models_name(house: House, mirror: Mirror) -> None:
-    mirror.files[REPO, "model-Q4_K_M.gguf"] = tiny_model()[:-10]
+    mirror.files[f"{REPO}/model-Q4_K_M.gguf"] = tiny_model()[:-10]
     job = await house.ended(await house.downloads.order(order()), "failed")
     assert "not a usable model: The file is incomplete" in job.error
     assert house.names() == []
+
+
+async def test_a_page_instead_of_a_model_is_refused_at_its_first_bytes(house: House, mirror: Mirror) -> None:
+    mirror.files[f"{REPO}/model-Q4_K_M.gguf"] = b"<!doctype html>" + b" " * 3_000_000
+    job = await house.ended(await house.downloads.order(order()), "failed")
+    assert house.downloads.orders.failures[job.id].code == "not_a_model"
+    assert "not a model file" in job.error
+    assert (house.folder / "model-Q4_K_M.gguf.part").stat().st_size == 0
+    assert not (house.folder / "model-Q4_K_M.gguf").exists()
+
+
+async def test_a_pinned_checksum_counts_more_than_the_hub(house: House, mirror: Mirror) -> None:
+    wrong = order_from_hub(REPO, "model-Q4_K_M.gguf", sha256="0" * 64)
+    job = await house.ended(await house.downloads.order(wrong), "failed")
+    assert house.downloads.orders.failures[job.id].code == "checksum_mismatch"
+    assert house.names() == []
+
+
+async def test_the_hubs_key_of_the_options_is_sent(house: House, mirror: Mirror) -> None:
+    mirror.token = "hf_secret"
+    job = await house.ended(await house.downloads.order(order()), "failed")
+    assert house.downloads.orders.failures[job.id].code == "hub_refused"
+    house.options = LocalModelOptions.model_validate({"hub_url": mirror.url, "hub_token": "hf_secret"})
+    await house.jobs.resume(job.id)
+    await house.ended(job, "done")
+    assert house.names() == ["model-Q4_K_M.gguf"]
 
 
 async def test_all_parts_of_a_split_model_are_fetched(house: House, mirror: Mirror) -> None:
@@ -183,8 +205,8 @@ async def test_all_parts_of_a_split_model_are_fetched(house: House, mirror: Mirr
     second = gguf_bytes(
         {"general.architecture": None, "split.no": 1, "split.count": 2}, tensors=[("v", [32, 32], 0, 0)], data=4096
     )
-    mirror.files[REPO, "Q4/big-00001-of-00002.gguf"] = first
-    mirror.files[REPO, "Q4/big-00002-of-00002.gguf"] = second
+    mirror.files[f"{REPO}/Q4/big-00001-of-00002.gguf"] = first
+    mirror.files[f"{REPO}/Q4/big-00002-of-00002.gguf"] = second
     job = await house.ended(await house.downloads.order(order_from_hub(REPO, "Q4/big-00002-of-00002.gguf")), "done", "failed")
     assert job.error == ""
     assert house.names() == ["big-00001-of-00002.gguf", "big-00002-of-00002.gguf"]
@@ -235,9 +257,9 @@ def test_a_foreign_name_never_becomes_a_path(path: str) -> None:
 
 
 async def test_the_hub_can_be_searched_and_its_files_listed(mirror: Mirror) -> None:
-    mirror.files[REPO, "a.gguf"] = BODY
-    mirror.files[REPO, "b.gguf"] = tiny_model()
-    hub = Hub(LocalModelOptions(hub_url=mirror.url))
+    mirror.files[f"{REPO}/a.gguf"] = BODY
+    mirror.files[f"{REPO}/b.gguf"] = tiny_model()
+    hub = GgufHub(LocalModelOptions(hub_url=mirror.url))
     found = await hub.search("repo")
     assert [(item.id, item.licence, item.gated) for item in found] == [(REPO, "mit", False)]
     files = await hub.files(REPO)
@@ -248,7 +270,7 @@ async def test_the_hub_can_be_searched_and_its_files_listed(mirror: Mirror) -> N
     with pytest.raises(HubError, match="no such repository"):
         await hub.files("org/nothing")
     with pytest.raises(HubError, match="cannot be reached"):
-        await Hub(LocalModelOptions(hub_url="http://127.0.0.1:9")).search("x")
+        await GgufHub(LocalModelOptions(hub_url="http://127.0.0.1:9")).search("x")
 
 
 def test_every_recommendation_can_be_ordered() -> None:

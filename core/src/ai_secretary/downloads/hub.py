@@ -50,7 +50,7 @@ class HubListing:
 def check_repo(repo: str) -> str:
     """`owner/name`. Raises `InvalidInput`."""
     cleaned = repo.strip().strip("/")
-    if not _REPO.match(cleaned):
+    if not _REPO.fullmatch(cleaned):
         raise InvalidInput(
             "{repo} is not a repository of the hub",
             repo=repo[:120],
@@ -63,7 +63,7 @@ def check_repo(repo: str) -> str:
 
 def check_revision(revision: str) -> str:
     """A branch, a tag or a commit. Raises `InvalidInput`."""
-    if not _REVISION.match(revision):
+    if not _REVISION.fullmatch(revision):
         raise InvalidInput(
             "{revision} is not a revision of the hub", revision=revision[:120], field="revision", code="bad_revision"
         )
@@ -72,7 +72,7 @@ def check_revision(revision: str) -> str:
 
 def is_file_name(name: str) -> bool:
     """Whether this is a plain path inside a repository: no step upwards, nothing hidden."""
-    return _FILE.match(name) is not None
+    return _FILE.fullmatch(name) is not None
 
 
 class Hub(PlainSource):
@@ -98,7 +98,7 @@ class Hub(PlainSource):
 
     def told_digest(self, headers: Mapping[str, str]) -> str:
         etag = headers.get("x-linked-etag", "").removeprefix("W/").strip('"').lower()
-        return etag if _SHA256.match(etag) else ""
+        return etag if _SHA256.fullmatch(etag) else ""
 
     def refusal(self, status: int, url: str) -> DownloadFailed:
         if status == 404:
@@ -122,7 +122,7 @@ class Hub(PlainSource):
         commit = found.get("sha")
         files = [file for entry in siblings if (file := _file(entry)) is not None]
         return HubListing(
-            commit if isinstance(commit, str) and _REVISION.match(commit) else revision,
+            commit if isinstance(commit, str) and _REVISION.fullmatch(commit) else revision,
             tuple(sorted(files, key=lambda file: file.name)),
         )
 
@@ -150,4 +150,4 @@ def _file(entry: object) -> HubFile | None:
     large = large if isinstance(large, dict) else {}
     digest = str(large.get("sha256") or large.get("oid") or "").lower()
     size = large.get("size") or entry.get("size")
-    return HubFile(name, size if isinstance(size, int) else None, digest if _SHA256.match(digest) else "")
+    return HubFile(name, size if isinstance(size, int) else None, digest if _SHA256.fullmatch(digest) else "")

@@ -10,14 +10,14 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, Field, ValidationError
 
-from ai_secretary.errors import SecretaryError
+from ai_secretary.downloads import DownloadFailed, Orders, Part, Transfer, sweep
+from ai_secretary.downloads.hub import check_repo, check_revision
 from ai_secretary.jobs import Job, JobContext, Jobs
 from ai_secretary_llm_local.catalogue import CatalogueEntry
-from ai_secretary_llm_local.errors import AlreadyThere, DownloadFailed
-from ai_secretary_llm_local.gguf import GgufError, read_head
-from ai_secretary_llm_local.hub import Hub, all_parts, check_file, check_repo, check_revision, check_url, file_name
+from ai_secretary_llm_local.errors import AlreadyThere
+from ai_secretary_llm_local.gguf import MAGIC, GgufError, read_head
+from ai_secretary_llm_local.hub import GgufHub, all_parts, check_file, check_url, file_name
 from ai_secretary_llm_local.options import LocalModelOptions
-from ai_secretary_llm_local.transfer import Part, Transfer
 
 log = structlog.get_logger(__name__)
 
@@ -69,13 +69,13 @@ def order_from_url(url: str, *, sha256: str = "") -> Order:
     return Order(title=name, files=[WantedFile(name=name, url=address, sha256=sha256)])
 
 
-def _names(job: Job) -> list[str]:
-    files = job.payload.get("files")
+def _names(payload: dict[str, Any]) -> list[str]:
+    files = payload.get("files")
     return [str(file.get("name", "")) for file in files if isinstance(file, dict)] if isinstance(files, list) else []
 
 
 def _first_name(job: Job) -> str:
-    return next(iter(_names(job)), job.id)
+    return next(iter(_names(job.payload)), job.id)
 
 
 class Downloads:
@@ -93,16 +93,14 @@ class Downloads:
     ) -> None:
         self.folder = folder
         self._options = options
-        self._jobs = jobs
+        self.orders = Orders(jobs, JOB_KIND, self._carry_out, self._forget)
         self._user_agent = user_agent
         self._on_finished = on_finished
         self._first_wait_s = first_wait_s
-        self.failures: dict[str, SecretaryError] = {}
-        """Why a job of this run failed, by its id: the job itself keeps only English words."""
 
     @property
-    def hub(self) -> Hub:
-        return Hub(self._options(), user_agent=self._user_agent)
+    def hub(self) -> GgufHub:
+        return GgufHub(self._options(), user_agent=self._user_agent)
 
     async def order(self, order: Order) -> Job:
         """Start a download; the same one twice is one job. Raises `AlreadyThere`."""
@@ -112,26 +110,15 @@ class Downloads:
             raise AlreadyThere(
                 "{name} is already in the model folder", name=first.name, hint="Delete the file first to download it again."
             )
-        job = await self._jobs.enqueue(JOB_KIND, order.model_dump(), title=order.title, key=f"{JOB_KIND}:{first.name}")
-        return await self._jobs.resume(job.id) if job.state == "paused" else job
+        return await self.orders.place(order.model_dump(), title=order.title, key=first.name)
 
     async def list(self) -> list[Job]:
         """What is on its way or could go on, newest first; of one file only the latest."""
-        shown: dict[str, Job] = {}
-        for job in await self._jobs.list(kind=JOB_KIND):
-            shown.setdefault(_first_name(job), job)
-        return [job for job in shown.values() if job.state in {"queued", "running", "paused", "failed"}]
-
-    async def carry_out(self, context: JobContext) -> dict[str, Any]:
-        """The job's handler: goes on where an earlier run stopped. Raises `DownloadFailed`."""
-        self.failures.pop(context.id, None)
-        try:
-            return await self._carry_out(context)
-        except SecretaryError as error:
-            self.failures[context.id] = error
-            raise
+        latest = await self.orders.latest(_first_name)
+        return [job for job in latest.values() if job.state in {"queued", "running", "paused", "failed"}]
 
     async def _carry_out(self, context: JobContext) -> dict[str, Any]:
+        """Goes on where an earlier run stopped. Raises `DownloadFailed`."""
         try:
             order = Order.model_validate(context.payload)
         except ValidationError as error:
@@ -144,11 +131,7 @@ class Downloads:
                 finished_bytes += (await asyncio.to_thread(final.stat)).st_size
                 continue
             transfer = self._transfer(context, hub, wanted, final, finished_bytes, single=len(order.files) == 1)
-            digest = await transfer.run()
-            if digest is None:
-                context.raise_if_stopping()
-                raise DownloadFailed("The download was interrupted")
-            digests[wanted.name] = digest
+            digests[wanted.name] = await transfer.run_for(context)
             finished_bytes += (await asyncio.to_thread(final.stat)).st_size
         await context.progress(finished_bytes, finished_bytes)
         if self._on_finished is not None:
@@ -156,18 +139,20 @@ class Downloads:
         log.info("model_downloaded", title=order.title, size=finished_bytes)
         return {"files": [wanted.name for wanted in order.files], "size": finished_bytes, "sha256": digests}
 
-    def _transfer(self, context: JobContext, hub: Hub, wanted: WantedFile, final: Path, before: int, *, single: bool) -> Transfer:
+    def _transfer(
+        self, context: JobContext, hub: GgufHub, wanted: WantedFile, final: Path, before: int, *, single: bool
+    ) -> Transfer:
         async def progress(done: int, total: int | None, message: str) -> None:
             # Of a split model only the parts so far have known sizes: a total would jump.
             await context.progress(before + done, total if single else None, message)
 
         return Transfer(
-            hub=hub,
+            source=hub,
             url=wanted.url or hub.file_url(wanted.repo, wanted.file, wanted.revision),
             part=Part(final),
-            pinned=wanted.sha256,
-            stopping=lambda: context.stopping,
+            digest=wanted.sha256,
             progress=progress,
+            check_head=_check_magic,
             check=self._check_model,
             first_wait_s=self._first_wait_s,
         )
@@ -187,33 +172,25 @@ class Downloads:
             raise DownloadFailed("The download's order cannot be read", code="bad_order")
         return self.folder / name
 
-    async def cancel(self, job_id: str) -> None:
-        """Call a download off, also one that has failed: what it has fetched is thrown away. Raises `Conflict`, `NotFound`."""
-        job = await self._jobs.get(job_id)
-        if job.state == "failed":
-            # A failed job has ended; only one that goes on can be called off.
-            await self._jobs.resume(job_id)
-        await self._jobs.cancel(job_id)
-
-    async def forget(self, job: Job) -> None:
+    async def _forget(self, job_id: str, payload: dict[str, Any]) -> None:
         """Remove what a cancelled download left behind."""
         # A new order for the same file may already be on its way.
-        alive = {name for other in await self.list() if other.id != job.id for name in _names(other)}
-        for name in _names(job):
+        alive = {name for other in await self.list() if other.id != job_id for name in _names(other.payload)}
+        for name in _names(payload):
             if name not in alive and file_name(name) == name:
                 await asyncio.to_thread(Part(self.folder / name).remove)
 
     async def tidy(self) -> None:
         """Remove parts that belong to no download that could go on (left by a crash in the middle of a cancellation)."""
-        wanted = {name for job in await self.list() for name in _names(job)}
-
-        def sweep() -> list[str]:
-            gone = []
-            for path in self.folder.glob("*.part") if self.folder.is_dir() else ():
-                if path.name.removesuffix(".part") not in wanted:
-                    Part(path.with_name(path.name.removesuffix(".part"))).remove()
-                    gone.append(path.name)
-            return gone
-
-        if gone := await asyncio.to_thread(sweep):
+        wanted = {name for job in await self.list() for name in _names(job.payload)}
+        if gone := await asyncio.to_thread(sweep, self.folder, wanted):
             log.info("orphaned_downloads_removed", files=gone)
+
+
+def _check_magic(data: bytes) -> None:
+    if len(data) >= len(MAGIC) and not data.startswith(MAGIC):
+        raise DownloadFailed(
+            "What the server sends is not a model file",
+            code="not_a_model",
+            hint="The address may lead to a web page. Choose the file itself.",
+        )

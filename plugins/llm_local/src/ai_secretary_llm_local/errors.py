@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ai_secretary.errors import Conflict, Forbidden, NotFound, ProviderError, SecretaryError, Unavailable
+from ai_secretary.errors import Conflict, Forbidden, NotFound, ProviderError
 
 
 class ModelUnavailable(ProviderError):
@@ -43,16 +43,3 @@ class NotOurFile(Forbidden):
 
 class AlreadyThere(Conflict):
     default_code: ClassVar[str] = "already_downloaded"
-
-
-class HubError(Unavailable):
-    """The hub did not answer, or not as its protocol says."""
-
-    default_code: ClassVar[str] = "hub_unreachable"
-
-
-class DownloadFailed(SecretaryError):
-    """A download cannot go on; what has arrived is kept unless the code is `checksum_mismatch` or `not_a_model`."""
-
-    status: ClassVar[int] = 502
-    default_code: ClassVar[str] = "download_failed"

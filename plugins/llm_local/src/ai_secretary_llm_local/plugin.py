@@ -80,7 +80,7 @@ class LocalModelsPlugin(Plugin):
     def register_jobs(self, registrar: r.JobsRegistrar) -> None:
         from ai_secretary_llm_local.downloads import KIND
 
-        registrar.add(KIND, self.models.downloads.carry_out, title="Model download")
+        registrar.add(KIND, self.models.downloads.orders.handle, title="Model download")
 
     @hookimpl
     def register_health(self, registrar: r.HealthRegistrar) -> None:

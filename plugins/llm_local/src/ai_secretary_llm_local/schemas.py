@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ai_secretary.downloads import HubFile
 from ai_secretary.jobs import Job
-from ai_secretary_llm_local.hub import HubFile, HubRepository
+from ai_secretary_llm_local.hub import HubRepository
 from ai_secretary_llm_local.service import ModelStatus, Recommendation
 
 Sha256 = Annotated[str, Field("", pattern=r"^([0-9a-f]{64})?$")]
@@ -195,7 +196,7 @@ class FileReply(BaseModel):
 
     @classmethod
     def of(cls, item: HubFile) -> Self:
-        return cls(name=item.name, size=item.size, sha256=item.sha256)
+        return cls(name=item.name, size=item.size or 0, sha256=item.sha256)
 
 
 class FilesReply(BaseModel):

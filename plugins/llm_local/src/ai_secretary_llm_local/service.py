@@ -16,7 +16,7 @@ from ai_secretary.jobs import Job, JobChanged
 from ai_secretary.plugins import Health, PluginContext
 from ai_secretary.storage import PreferencesChanged
 from ai_secretary_llm_local.catalogue import CATALOGUE, CatalogueEntry, find_entry, ram_class
-from ai_secretary_llm_local.downloads import JOB_KIND, Downloads, Order, order_from_entry, order_from_hub, order_from_url
+from ai_secretary_llm_local.downloads import Downloads, Order, order_from_entry, order_from_hub, order_from_url
 from ai_secretary_llm_local.errors import ModelUnavailable, NotOurFile, UnknownModel
 from ai_secretary_llm_local.library import LocalModel, ModelLibrary
 from ai_secretary_llm_local.memory import Memory, machine_memory
@@ -119,7 +119,7 @@ class LocalModels:
         """Load the answering model, watch what is idle: all in the background."""
         bus, owner = self._context.bus, self._context.plugin_id
         bus.subscribe(PreferencesChanged, self._preferences_changed, owner=owner)
-        bus.subscribe(JobChanged, self._job_changed, owner=owner)
+        bus.subscribe(JobChanged, self.downloads.orders.on_change, owner=owner)
         self._spawn(self._begin(), "begin")
         self._spawn(self.pool.watch_idle(), "watch-idle")
 
@@ -348,10 +348,6 @@ class LocalModels:
         self.library.further = tuple(self.options.model_folders)
         await self.refresh()
         await self.pool.apply_options()
-
-    async def _job_changed(self, event: JobChanged) -> None:
-        if event.job.kind == JOB_KIND and event.job.state == "cancelled":
-            await self.downloads.forget(event.job)
 
 
 _SPEED_TIMEOUT = aiohttp.ClientTimeout(total=2)

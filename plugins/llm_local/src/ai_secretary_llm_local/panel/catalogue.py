@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 from nicegui.element import Element
 
+from ai_secretary.downloads import HubFile
 from ai_secretary.errors import Forbidden, SecretaryError
 from ai_secretary.i18n import Translator
 from ai_secretary_llm_local.catalogue import RAM_CLASSES, ram_class
-from ai_secretary_llm_local.hub import HubFile
 from ai_secretary_llm_local.panel.state import WRAPPING
 from ai_secretary_llm_local.service import Recommendation
 from ai_secretary_ui import components as c

@@ -74,7 +74,7 @@ class DownloadsCard:
             True,
         )
         if sure:
-            await self._page.act(self._page.models.downloads.cancel(job.id))
+            await self._page.act(self._page.models.downloads.orders.cancel(job.id))
 
     def _caption(self, job: Job) -> str:
         amount = formatting.size(job.done)
@@ -104,7 +104,7 @@ class DownloadsCard:
         return pace
 
     def _reason(self, job: Job) -> str:
-        known = self._page.models.downloads.failures.get(job.id)
+        known = self._page.models.downloads.orders.failures.get(job.id)
         if known is None:
             return _(job.error)
         return f"{_.error(known)}. {_(known.hint)}" if known.hint else _.error(known)
