@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import structlog
 
 from ai_secretary.api.problems import internal_error
@@ -33,10 +35,16 @@ class PassThrough:
     def __init__(self, journal: Journal, *, ping_s: float) -> None:
         self._journal = journal
         self.ping_s = ping_s
+        self._relays: dict[type, bool] = {}
+        """Whether a class speaks the wire format: asking a protocol takes as long as the rest of a request."""
 
     async def serve(self, call: Call, model: ChatModel, chat: ChatIn, body: bytes) -> None:
-        if isinstance(model, RelayingChatModel):
-            await self._relay(call, model, model, chat, body)
+        kind = type(model)
+        relays = self._relays.get(kind)
+        if relays is None:
+            relays = self._relays[kind] = isinstance(model, RelayingChatModel)
+        if relays:
+            await self._relay(call, model, cast(RelayingChatModel, model), chat, body)
         else:
             await self._render(call, model, chat, body)
 
