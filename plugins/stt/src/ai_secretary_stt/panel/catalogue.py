@@ -69,7 +69,7 @@ class CatalogueCard:
             self._bars[job.id] = (bar, job.state)
             return
         with c.row():
-            with c.el("as-rowtext").style("flex:1;min-width:0"):
+            with c.el("as-rowtext").style("flex:1 1 50%;min-width:0"):
                 c.text(name, "as-b as-ell")
                 c.text(_(item.note), "as-12 as-faint")
                 size, memory = formatting.size(item.size_mb * 1e6), formatting.size(item.ram_mb * 1e6)

@@ -62,7 +62,7 @@ class InstalledCard:
     def _row(self, listed: Listed) -> None:
         model, info = listed.model, listed.info
         with c.row(icon_name="graphic_eq"):
-            with c.el("as-rowtext").style("flex:1;min-width:0"):
+            with c.el("as-rowtext").style("flex:1 1 50%;min-width:0"):
                 c.text(info.title, "as-b as-ell")
                 c.text(_(info.description), "as-12 as-faint")
                 facts = [languages(model.languages), formatting.size(model.size_bytes), _(ORIGINS[model.origin])]
