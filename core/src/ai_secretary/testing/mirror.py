@@ -27,6 +27,8 @@ class FileRequest:
     path: str
     headers: dict[str, str]
     """Names in lower case."""
+    revision: str = ""
+    """That was asked for at the hub."""
 
     @property
     def range(self) -> str:
@@ -95,7 +97,8 @@ class Mirror:
         return await handler(request)  # type: ignore[misc, no-any-return]
 
     def _note(self, where: Literal["hub", "cdn", "plain"], path: str, request: web.Request) -> None:
-        self.requests.append(FileRequest(where, path, {key.lower(): value for key, value in request.headers.items()}))
+        headers = {key.lower(): value for key, value in request.headers.items()}
+        self.requests.append(FileRequest(where, path, headers, request.match_info.get("revision", "")))
 
     async def _resolve(self, request: web.Request) -> web.StreamResponse:
         path = "{owner}/{name}/{file}".format(**request.match_info)

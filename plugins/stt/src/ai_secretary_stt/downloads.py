@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ai_secretary.errors import Conflict, NotFound, SecretaryError
+from ai_secretary.downloads import DownloadFailed, Hub, HubFile, Orders, Part, PlainSource, Transfer, fetch_json, unpack
+from ai_secretary.errors import Conflict, NotFound
 from ai_secretary.i18n import N_
 from ai_secretary.jobs import Job, JobContext, Jobs
-from ai_secretary.jobs.types import JobStopped
-from ai_secretary_stt.archives import unpack
 from ai_secretary_stt.catalogue import CATALOGUE, Downloadable, entry
 from ai_secretary_stt.library import engine_of
 from ai_secretary_stt.options import SttOptions
-from ai_secretary_stt.transfer import DownloadFailed, RemoteFile, Transfer
 
 KIND: Final = "download"
 JOB_KIND: Final = f"stt.{KIND}"
@@ -38,16 +36,14 @@ class Downloads:
         on_finished: Callable[[], Awaitable[None]],
         *,
         user_agent: str = "ai-secretary",
-        retry_wait_s: float = 1.0,
+        first_wait_s: float = 1.0,
     ) -> None:
         self._folder = folder
         self._options = options
-        self._jobs = jobs
+        self.orders = Orders(jobs, JOB_KIND, self._carry_out, self._forget)
         self._on_finished = on_finished
         self._user_agent = user_agent
-        self._retry_wait_s = retry_wait_s
-        self.failures: dict[str, SecretaryError] = {}
-        """Why jobs of this process failed, in a form that can be shown in the reader's language."""
+        self.first_wait_s = first_wait_s
 
     async def order(self, model_id: str) -> Job:
         """Start or go on with the download of a model of the catalogue. Raises `NotFound`, `Conflict` when it is here already."""
@@ -61,48 +57,34 @@ class Downloads:
             )
         if await asyncio.to_thread(lambda: engine_of(self._folder / wanted.folder) is not None):
             raise Conflict("{id} is already here", id=wanted.id, code="stt_model_exists")
-        job = await self._jobs.enqueue(JOB_KIND, {"model": wanted.id}, title=wanted.id, key=f"{JOB_KIND}:{wanted.id}")
-        return await self._jobs.resume(job.id) if job.state == "paused" else job
+        return await self.orders.place({"model": wanted.id}, title=wanted.id, key=wanted.id)
 
     async def latest(self) -> dict[str, Job]:
         """The newest job of each model that has one."""
-        found: dict[str, Job] = {}
-        for job in await self._jobs.list(kind=JOB_KIND):
-            found.setdefault(str(job.payload.get("model", "")), job)
-        return found
+        return await self.orders.latest(lambda job: str(job.payload.get("model", "")))
 
     def workplace(self, wanted: Downloadable) -> Path:
         return self._folder / _WORKPLACE / wanted.folder
 
-    async def carry_out(self, job: JobContext) -> dict[str, Any]:
-        """The job's handler; run again after a crash or a pause it goes on with what has arrived."""
-        self.failures.pop(job.id, None)
-        try:
-            return await self._carry_out(job)
-        except SecretaryError as error:
-            self.failures[job.id] = error
-            raise
-
     async def _carry_out(self, job: JobContext) -> dict[str, Any]:
+        """Run again after a crash or a pause it goes on with what has arrived. Raises `DownloadFailed`."""
         wanted = entry(str(job.payload.get("model", "")))
         if wanted is None:
             raise DownloadFailed("The catalogue no longer has this model", code="stt_model_unknown")
         place, target = self.workplace(wanted), self._folder / wanted.folder
-        try:
-            if not await asyncio.to_thread(lambda: engine_of(target) is not None):
-                async with Transfer(self._user_agent, retry_wait_s=self._retry_wait_s) as transfer:
-                    if wanted.engine == "whisper":
-                        ready = await self._whisper(job, transfer, wanted, place)
-                    else:
-                        ready = await self._vosk(job, transfer, wanted, place)
-                await asyncio.to_thread(_install, ready, target)
-            await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
-        except (JobStopped, asyncio.CancelledError):
-            if job.asked == "cancel":
-                await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
-            raise
+        if not await asyncio.to_thread(lambda: engine_of(target) is not None):
+            ready = await (self._whisper if wanted.engine == "whisper" else self._vosk)(job, wanted, place)
+            await asyncio.to_thread(_install, ready, target)
+        await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
         await self._on_finished()
         return {"model": wanted.id, "folder": wanted.folder}
+
+    async def _forget(self, job_id: str, payload: dict[str, Any]) -> None:
+        """Remove what a cancelled download left behind, unless a new order for the same model is already on its way."""
+        wanted = entry(str(payload.get("model", "")))
+        newest = (await self.latest()).get(wanted.id) if wanted is not None else None
+        if wanted is not None and (newest is None or newest.id == job_id):
+            await asyncio.to_thread(shutil.rmtree, self.workplace(wanted), ignore_errors=True)
 
     async def tidy(self) -> None:
         """Remove what cancelled downloads left behind (a crash in the middle of a cancellation)."""
@@ -111,69 +93,64 @@ class Downloads:
             if item.id not in alive:
                 await asyncio.to_thread(shutil.rmtree, self.workplace(item), ignore_errors=True)
 
-    async def _whisper(self, job: JobContext, transfer: Transfer, wanted: Downloadable, place: Path) -> Path:
-        files = _hub_files(
-            await transfer.json(f"{self._options().hub_url}/api/models/{wanted.source}/revision/main?blobs=true"),
-            self._options().hub_url,
-            wanted.source,
-        )
+    async def _whisper(self, job: JobContext, wanted: Downloadable, place: Path) -> Path:
+        hub = Hub(self._options().hub_url, user_agent=self._user_agent)
+        listing = await hub.listing(wanted.source)
+        files = _model_files(listing.files, wanted.source)
         total = sum(file.size or 0 for file in files) or None
         before = 0
         for file in files:
 
-            async def progress(done: int, _of: int | None, start: int = before) -> None:
-                await job.progress(start + done, total)
+            async def progress(done: int, _of: int | None, message: str, start: int = before) -> None:
+                await job.progress(start + done, total, message)
 
-            path = await transfer.fetch(file, place / "files", progress, job.raise_if_stopping)
-            before += (await asyncio.to_thread(path.stat)).st_size
+            transfer = Transfer(
+                hub.file_url(wanted.source, file.name, listing.revision),
+                Part(place / "files" / file.name),
+                hub,
+                size=file.size,
+                digest=file.sha256,
+                progress=progress,
+                first_wait_s=self.first_wait_s,
+            )
+            before += await _fetch(job, transfer)
         return place / "files"
 
-    async def _vosk(self, job: JobContext, transfer: Transfer, wanted: Downloadable, place: Path) -> Path:
-        base = self._options().vosk_url
-        known = _vosk_archive(await transfer.json(f"{base}/model-list.json"), wanted.source)
-        archive = RemoteFile(
+    async def _vosk(self, job: JobContext, wanted: Downloadable, place: Path) -> Path:
+        base, source = self._options().vosk_url, PlainSource(self._user_agent)
+        size, md5 = _archive_facts(await fetch_json(source, f"{base}/model-list.json"), wanted.source)
+        transfer = Transfer(
             f"{base}/{quote(wanted.source)}.zip",
-            "model.zip",
-            known.size,
-            wanted.sha256 or known.digest,
-            "sha256" if wanted.sha256 else known.algorithm,
+            Part(place / "model.zip"),
+            source,
+            size=size,
+            digest=wanted.sha256 or md5,
+            algorithm="sha256" if wanted.sha256 else "md5",
+            progress=job.progress,
+            first_wait_s=self.first_wait_s,
         )
-
-        async def progress(done: int, of: int | None) -> None:
-            await job.progress(done, of)
-
-        path = await transfer.fetch(archive, place, progress, job.raise_if_stopping)
+        size = await _fetch(job, transfer)
         unpacked = place / "unpacked"
-        await job.progress(known.size or 1, known.size or 1, N_("Unpacking"))
+        await job.progress(size, size, N_("Unpacking"))
         await asyncio.to_thread(shutil.rmtree, unpacked, ignore_errors=True)
 
         def stop_if_asked(_done: int, _total: int) -> None:
             job.raise_if_stopping()
 
-        await asyncio.to_thread(unpack, path, unpacked, stop_if_asked)
+        await asyncio.to_thread(unpack, transfer.part.final, unpacked, stop_if_asked)
         return unpacked
 
 
-def _hub_files(answer: object, hub_url: str, repository: str) -> list[RemoteFile]:
-    """The files of a Whisper model, biggest last, with the sizes and digests that the hub gives."""
-    revision = answer.get("sha") if isinstance(answer, dict) else None
-    siblings = answer.get("siblings") if isinstance(answer, dict) else None
-    if not isinstance(siblings, list):
-        raise DownloadFailed("The hub's answer about {repository} cannot be read", repository=repository, code="stt_hub_answer")
-    found: dict[str, RemoteFile] = {}
-    for sibling in siblings:
-        name = sibling.get("rfilename") if isinstance(sibling, dict) else None
-        if name not in (*_NEEDED, *_USEFUL):
-            continue
-        lfs = sibling.get("lfs") if isinstance(sibling.get("lfs"), dict) else {}
-        size = lfs.get("size", sibling.get("size"))
-        digest = lfs.get("sha256", "")
-        found[name] = RemoteFile(
-            f"{hub_url}/{repository}/resolve/{quote(str(revision or 'main'), safe='')}/{name}",
-            name,
-            size if isinstance(size, int) else None,
-            digest if isinstance(digest, str) else "",
-        )
+async def _fetch(job: JobContext, transfer: Transfer) -> int:
+    """Have the file; returns its bytes. A file of this order that an earlier run finished is not fetched again."""
+    if not await transfer.arrived():
+        await transfer.run_for(job)
+    return (await asyncio.to_thread(transfer.part.final.stat)).st_size
+
+
+def _model_files(listed: Iterable[HubFile], repository: str) -> list[HubFile]:
+    """Those that a Whisper model needs, biggest last. Raises `DownloadFailed`."""
+    found = {file.name: file for file in listed if file.name in (*_NEEDED, *_USEFUL)}
     missing = [name for name in _NEEDED if name not in found]
     if missing or not any(name.startswith("vocabulary.") for name in found):
         raise DownloadFailed(
@@ -185,15 +162,13 @@ def _hub_files(answer: object, hub_url: str, repository: str) -> list[RemoteFile
     return sorted(found.values(), key=lambda file: (file.name == "model.bin", file.name))
 
 
-def _vosk_archive(answer: object, name: str) -> RemoteFile:
-    """Size and checksum of an archive from the site's own list; without them where the list does not have it."""
+def _archive_facts(answer: object, name: str) -> tuple[int | None, str]:
+    """Bytes and MD5 of an archive from the site's own list; nothing where the list does not have it."""
     for item in answer if isinstance(answer, list) else ():
         if isinstance(item, dict) and item.get("name") == name:
             size, md5 = item.get("size"), item.get("md5")
-            return RemoteFile(
-                "", name, size if isinstance(size, int) else None, md5 if isinstance(md5, str) and len(md5) == 32 else "", "md5"
-            )
-    return RemoteFile("", name)
+            return size if isinstance(size, int) else None, md5 if isinstance(md5, str) and len(md5) == 32 else ""
+    return None, ""
 
 
 def _install(ready: Path, target: Path) -> None:

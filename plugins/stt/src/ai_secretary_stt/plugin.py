@@ -62,7 +62,7 @@ class SttPlugin(Plugin):
 
     @hookimpl
     def register_jobs(self, registrar: r.JobsRegistrar) -> None:
-        registrar.add(KIND, self.models.downloads.carry_out, title="Download of a recognition model", concurrency=1)
+        registrar.add(KIND, self.models.downloads.orders.handle, title="Download of a recognition model", concurrency=1)
 
     @hookimpl
     def register_routes(self, registrar: r.RoutesRegistrar) -> None:

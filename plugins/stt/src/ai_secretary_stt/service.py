@@ -18,7 +18,7 @@ from ai_secretary.speech import RecognizerInfo
 from ai_secretary.storage import PreferencesChanged
 from ai_secretary_stt import embedded
 from ai_secretary_stt.catalogue import CATALOGUE, Downloadable
-from ai_secretary_stt.downloads import JOB_KIND, Downloads
+from ai_secretary_stt.downloads import Downloads
 from ai_secretary_stt.engines import Engines, EngineStatus
 from ai_secretary_stt.library import Library, StoredModel
 from ai_secretary_stt.options import SttOptions
@@ -63,7 +63,7 @@ class SttModels:
         self.embedded_problem: SecretaryError | None = None
         self._engine_options = self._of_engines(self.options())
         context.bus.subscribe(PreferencesChanged, self._on_preferences, owner=context.plugin_id)
-        context.bus.subscribe(JobChanged, self._on_job, owner=context.plugin_id)
+        context.bus.subscribe(JobChanged, self.downloads.orders.on_change, owner=context.plugin_id)
 
     def options(self) -> SttOptions:
         return self._context.options(SttOptions)
@@ -123,11 +123,6 @@ class SttModels:
             # The next request starts a worker with the new options.
             await self.engines.stop_all()
 
-    async def _on_job(self, event: JobChanged) -> None:
-        # A job that was paused or had failed cannot tidy up after itself when it is cancelled.
-        if event.job.kind == JOB_KIND and event.job.state == "cancelled":
-            await self.downloads.tidy()
-
     @staticmethod
     def _of_engines(options: SttOptions) -> tuple[object, ...]:
         """Those options that a running worker cannot take over."""
@@ -149,7 +144,7 @@ class SttModels:
 
     async def forget(self, job_id: str) -> None:
         """Cancel a download; what has arrived is deleted."""
-        job = await self._context.jobs.cancel(job_id)
+        job = await self.downloads.orders.cancel(job_id)
         self._record("stt.model.cancel", str(job.payload.get("model", "")), {"job": job.id})
 
     async def save_options(self, options: SttOptions) -> None:

@@ -82,7 +82,7 @@ class CatalogueCard:
                     c.button(_("Download"), lambda: self.page.act(self.page.models.download(item.id)), small=True)
 
     def _why(self, job: Job) -> str:
-        known = self.page.models.downloads.failures.get(job.id)
+        known = self.page.models.downloads.orders.failures.get(job.id)
         if known is None:
             return job.error
         return _.error(known) + (f". {_(known.hint)}" if known.hint else "")
