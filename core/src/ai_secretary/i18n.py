@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from ai_secretary.context import current_request
 from ai_secretary.errors import SecretaryError
 
 LANGUAGES = ("ru", "en")
@@ -37,7 +38,13 @@ def current_language() -> str:
         found = resolver()
         if found is not None:
             return found
-    return "en"
+    request = current_request()
+    return (request.language if request is not None else None) or "en"
+
+
+def reset_language() -> None:
+    """Forget the language of this context (a test must not inherit that of the test before)."""
+    _language.set(None)
 
 
 def N_(message: str) -> str:

@@ -231,6 +231,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
         logger.propagate = True
     # The HTTP layer writes the access log, with the route, the caller and the duration.
     access = logging.getLogger("uvicorn.access")

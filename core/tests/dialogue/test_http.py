@@ -19,8 +19,7 @@ from ai_secretary.api.problems import install_problems
 from ai_secretary.app.application import Application
 from ai_secretary.config import Settings
 from ai_secretary.errors import ProviderError
-from ai_secretary.storage import Base, Database, Vault
-from ai_secretary.storage.migrations import create_schema_for_tests
+from ai_secretary.storage import Vault
 
 from .scripted import ScriptedModel, ScriptedSource
 
@@ -50,9 +49,6 @@ class Api:
 
 @pytest.fixture
 async def api(settings: Settings, vault: Vault) -> AsyncIterator[Api]:
-    database = Database(settings.resolved_database_url)
-    await create_schema_for_tests(database, Base.metadata)
-    await database.dispose()
     application = Application(settings)
     await application.open(plugins=False)
     app = FastAPI()

@@ -11,6 +11,7 @@ import pytest
 
 from ai_secretary.config import Settings, load_settings
 from ai_secretary.events import EventBus
+from ai_secretary.i18n import reset_language
 from ai_secretary.storage import Base, Database, Vault
 from ai_secretary.storage.vault import install_vault
 from ai_secretary.testing.services import postgres_server, redis_server
@@ -39,6 +40,12 @@ def vault() -> Vault:
     vault = Vault(uuid4().bytes)
     install_vault(vault)
     return vault
+
+
+@pytest.fixture(autouse=True)
+def _no_language() -> None:
+    """Every test begins without a language of its own."""
+    reset_language()
 
 
 @pytest.fixture
