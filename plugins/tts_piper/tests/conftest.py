@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from aiohttp import web
 
 from ai_secretary.audit import AuditLog
 from ai_secretary.config import Settings
@@ -26,7 +25,6 @@ from ai_secretary_tts_piper.plugin import PiperPlugin
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from piper_mirror import Mirror
 from piper_running import Heard, Running
 
 
@@ -86,14 +84,3 @@ async def start(sqlite_database: Database, settings: Settings) -> AsyncIterator[
         await each.context.tasks.cancel_all()
         await each.plugin.stop()
         assert each.context.tasks.failures == []
-
-
-@pytest.fixture
-async def mirror() -> AsyncIterator[Mirror]:
-    mirror = Mirror()
-    runner = web.AppRunner(mirror.application(), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    mirror.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield mirror
-    await runner.cleanup()

@@ -11,12 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
-from piper_mirror import Mirror
+from piper_mirror import add_voice
 from pydantic import SecretStr
 
 from ai_secretary.app import Application
 from ai_secretary.app.web import build_web
 from ai_secretary.config import Settings
+from ai_secretary.testing.mirror import Mirror
 
 PASSWORD = "a-long-enough-password"
 VOICE = "/admin/tts/piper/voices/en_US-joe-medium"
@@ -89,7 +90,7 @@ async def test_deleting_a_packaged_voice_is_refused(client: httpx.AsyncClient) -
 
 
 async def test_a_download_from_the_catalogue_to_speech(client: httpx.AsyncClient, mirror: Mirror, joe: Path) -> None:
-    mirror.add_voice("ru_RU-irina-medium", joe.read_bytes(), joe.with_name(joe.name + ".json").read_bytes())
+    add_voice(mirror, "ru_RU-irina-medium", joe.read_bytes(), joe.with_name(joe.name + ".json").read_bytes())
     await client.put("/admin/tts/piper/params", json={"catalogue_url": mirror.url})
     offers = await get(client, "/admin/tts/piper/catalogue?language=ru")
     assert [(offer["key"], offer["installed"], offer["recommended"]) for offer in offers["voices"]] == [

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from piper_mirror import Mirror
+from piper_mirror import add_voice
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from ai_secretary.testing.mirror import Mirror
 from ai_secretary.testing.services import free_port
 
 PASSWORD = "correct horse battery"
@@ -34,7 +35,7 @@ class House:
 async def house(tmp_path: Path, mirror: Mirror, joe: Path) -> AsyncIterator[House]:
     """A server whose catalogue is the mirror and whose voices folder holds a broken file."""
     for key in ("ru_RU-irina-medium", "en_US-amy-medium"):
-        mirror.add_voice(key, joe.read_bytes(), joe.with_name(joe.name + ".json").read_bytes())
+        add_voice(mirror, key, joe.read_bytes(), joe.with_name(joe.name + ".json").read_bytes())
     folder = tmp_path / "data" / "voices" / "piper"
     folder.mkdir(parents=True)
     (folder / "en_US-broken-low.onnx").write_bytes(b"x")

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import structlog
 
+from ai_secretary.downloads import DownloadFailed, PlainSource, fetch_json
+from ai_secretary.downloads.part import Algorithm
 from ai_secretary.errors import NotFound, SecretaryError
 from ai_secretary.i18n import N_
 from ai_secretary_tts_piper.files import GENDERS, Gender
-from ai_secretary_tts_piper.transfer import DownloadFailed, RemoteFile, Transfer
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,17 @@ RECOMMENDED: Final[dict[str, str]] = {
     "en_GB-alan-medium": N_("a man, British"),
 }
 """Voices that the house suggests, in this order, with a note (English message id)."""
+
+
+@dataclass(slots=True, frozen=True)
+class RemoteFile:
+    """`name` in our folder; `size` in bytes and `digest` (hexadecimal) are what the catalogue announced."""
+
+    url: str
+    name: str
+    size: int
+    digest: str
+    algorithm: Algorithm
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,6 +89,16 @@ class Offer:
         return f"{name[:1].upper()}{name[1:]} ({self.region}, {self.quality})"
 
 
+def is_key(key: str) -> bool:
+    """Whether this is a voice's name in the catalogue, as in `ru_RU-irina-medium`; safe as part of a file's name."""
+    return _KEY.fullmatch(key) is not None
+
+
+def local_names(key: str) -> dict[str, str]:
+    """Last part of a path in the catalogue → name in our folder, of every file that belongs to a voice."""
+    return {f"{key}.onnx": f"{key}.onnx", f"{key}.onnx.json": f"{key}.onnx.json", "MODEL_CARD": f"{key}.MODEL_CARD"}
+
+
 def parse(document: object, base_url: str) -> dict[str, Offer]:
     """The offers of a `voices.json`, without entries that do not look like one. Raises `DownloadFailed` if none is left."""
     offers: dict[str, Offer] = {}
@@ -97,12 +119,11 @@ def _offer(key: object, entry: Any, base_url: str) -> Offer | None:
         return None
     family, region, name, quality = match.groups()
     wanted: dict[str, RemoteFile] = {}
+    names = local_names(str(key))
     try:
         for path, facts in entry["files"].items():
             last = path.rpartition("/")[2]
-            local = {f"{key}.onnx": f"{key}.onnx", f"{key}.onnx.json": f"{key}.onnx.json", "MODEL_CARD": f"{key}.MODEL_CARD"}.get(
-                last
-            )
+            local = names.get(last)
             if local is None or not _PATH.match(path):
                 continue
             wanted[last] = RemoteFile(
@@ -194,8 +215,7 @@ class Catalogue:
 
     async def _fetch(self, base: str) -> None:
         try:
-            async with Transfer(self._user_agent, attempts=2) as transfer:
-                document = await transfer.json(f"{base}/voices.json")
+            document = await fetch_json(PlainSource(self._user_agent), f"{base}/voices.json")
             self._offers = parse(document, base)
         except DownloadFailed as error:
             self.problem = error

@@ -61,7 +61,7 @@ class PiperPlugin(Plugin):
 
     @hookimpl
     def register_jobs(self, registrar: r.JobsRegistrar) -> None:
-        registrar.add(KIND, self.voices.downloads.carry_out, title="Download of a voice", concurrency=2)
+        registrar.add(KIND, self.voices.downloads.orders.handle, title="Download of a voice", concurrency=2)
 
     @hookimpl
     def register_routes(self, registrar: r.RoutesRegistrar) -> None:

@@ -14,7 +14,7 @@ import structlog
 from ai_secretary.audit import AuditEvent
 from ai_secretary.errors import Conflict, NotFound, SecretaryError, Unavailable
 from ai_secretary.i18n import Translator
-from ai_secretary.jobs import Job
+from ai_secretary.jobs import Job, JobChanged
 from ai_secretary.plugins import Health, PluginContext
 from ai_secretary.speech import EngineState, VoiceInfo, VoiceOptions
 from ai_secretary.storage import PreferencesChanged
@@ -56,6 +56,7 @@ class PiperVoices:
             context.data_dir / "catalogue.json", lambda: self.options().catalogue_url, context.http_user_agent
         )
         self.downloads = Downloads(self.folder, self.catalogue, context.jobs, self.rescan, context.http_user_agent)
+        context.bus.subscribe(JobChanged, self.downloads.orders.on_change, owner=context.plugin_id)
 
     # ---- the source ----
 

@@ -35,7 +35,7 @@ class DownloadsCard:
                 with c.el():
                     self._lines[job.id] = c.progress_row(job.title, subtitle=" ", actions=self._actions(job))
                     if job.state == "failed":
-                        c.note("err", job.error, title=_("The download has stopped; what has arrived is kept"))
+                        c.note("err", self._reason(job), title=_("The download has stopped; what has arrived is kept"))
         self.move()
 
     def move(self) -> None:
@@ -52,6 +52,12 @@ class DownloadsCard:
         if job.state == "queued":
             return _("Waiting for its turn")
         return _("Paused at {amount}", amount=amount) if job.state == "paused" else amount
+
+    def _reason(self, job: Job) -> str:
+        known = self._page.voices.downloads.orders.failures.get(job.id)
+        if known is None:
+            return job.error
+        return f"{_.error(known)}. {_(known.hint)}" if known.hint else _.error(known)
 
     def _actions(self, job: Job) -> Callable[[], None]:
         page, jobs = self._page, self._page.view.application.jobs

@@ -112,7 +112,8 @@ class InstalledCard:
         ui.run_javascript(f"asVoice.key==={key}?asVoice.stop():asVoice.play({json.dumps(url)},{key})")
 
     def _settings(self, file: VoiceFile) -> None:
-        sheet = c.sheet(_("How {voice} speaks", voice=file.title))
+        with self._page.frame:
+            sheet = c.sheet(_("How {voice} speaks", voice=file.title))
 
         async def save(value: VoiceManner) -> None:
             settings = VoiceSettings.model_validate(value.model_dump())
@@ -128,13 +129,15 @@ class InstalledCard:
         sheet.open()
 
     async def _delete(self, file: VoiceFile) -> None:
-        if await c.confirm(
-            _("Delete the voice {voice}?", voice=file.title),
-            _(
-                "Its files ({size}) are removed; another voice of its language speaks instead.",
-                size=formatting.size(file.size),
-            ),
-            _("Delete voice"),
-            danger=True,
-        ):
+        with self._page.frame:
+            sure = await c.confirm(
+                _("Delete the voice {voice}?", voice=file.title),
+                _(
+                    "Its files ({size}) are removed; another voice of its language speaks instead.",
+                    size=formatting.size(file.size),
+                ),
+                _("Delete voice"),
+                danger=True,
+            )
+        if sure:
             await self._page.act(self._page.voices.delete(file.name))

@@ -51,6 +51,8 @@ class PiperPage:
         """Downloads that are under way, waiting or stopped by an error."""
         self.downloads = DownloadsCard(self)
         self.catalogue = CatalogueCard(self)
+        self.frame: Element
+        """Where dialogs belong: a section that is drawn anew meanwhile would take its own along."""
         self._sections: tuple[Section, ...] = (self.downloads, InstalledCard(self), self.catalogue)
         self._places: list[Element] = []
         self._drawn: list[Hashable] = []
@@ -68,7 +70,7 @@ class PiperPage:
             lambda: c.button(_("Look again"), self.rescan, icon="refresh", disabled=self.refusal),
         )
         await self.voices.rescan()
-        with c.el("as-grid as-cols1"):
+        with c.el("as-grid as-cols1") as self.frame:
             self._places = [c.el() for _section in self._sections]
             self._drawn = [None] * len(self._places)
             if self.may_write:
