@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ai_secretary.api.security import require
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from ai_secretary import __version__
 from ai_secretary.access import Principal
+from ai_secretary.api.security import require
 from ai_secretary.plugins.health import HealthReport
 
 if TYPE_CHECKING:

@@ -123,9 +123,7 @@ def _switch(plugin_id: str, *, enable: bool) -> None:
     async def work(application: Application) -> None:
         await application.host.discover_only()
         await application.host.remember(plugin_id, disabled=not enable)
-        print(
-            f"{plugin_id} is {'on' if enable else 'off'} from the next start; in a running server use its Plugins page."
-        )
+        print(f"{plugin_id} is {'on' if enable else 'off'} from the next start; in a running server use its Plugins page.")
 
     with_application(work)
 
