@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     """Largest request body, MiB."""
     journal: Literal["durable", "fsync", "behind"] = Field("durable", validation_alias=_names("journal"))
     """`durable`: a reply ends when its exchange is committed; `fsync`: and flushed to disk; `behind`: without waiting."""
-    timezone: str = Field("UTC", validation_alias=_names("timezone", "TZ"))
+    timezone: str = Field("UTC", validation_alias=_names("timezone"))
     """IANA time zone of the installation."""
     language: Literal["ru", "en"] = Field("ru", validation_alias=_names("language"))
     """Language of the interface before a user chooses, and of texts without one."""
@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("cors_origins")
     @classmethod
