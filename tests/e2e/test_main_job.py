@@ -14,6 +14,8 @@ from .conftest import API_KEY, Server
 
 pytestmark = pytest.mark.models
 
+STORY = "Tell me a very long story about the sea, with many sailors and many storms."
+
 
 def words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold().replace("ё", "е"))
@@ -109,3 +111,30 @@ def test_everything_is_still_there_after_a_restart_and_after_kill_9(fresh_server
             ("user", "what is the price"),
             ("assistant", "It is free."),
         ]
+
+
+@pytest.mark.parametrize("model", ["secretary", "local/smollm2-135m"])
+def test_a_server_that_stops_tells_whoever_is_listening(fresh_server: Server, model: str) -> None:
+    server = fresh_server
+    server.environment = {"SECRETARY_PLUGINS": "llm_local", "SECRETARY_SHUTDOWN_GRACE_S": "0"}
+    server.start()
+    body = {
+        "model": model,
+        "stream": True,
+        "max_tokens": 1500,
+        "temperature": 1.5,
+        "messages": [{"role": "user", "content": STORY}],
+    }
+    with server.client() as client, client.stream("POST", "/v1/chat/completions", json=body) as reply:
+        assert reply.status_code == 200
+        events: list[str] = []
+        for line in reply.iter_lines():
+            if line.startswith("data: "):
+                events.append(line)
+            if len(events) == 3:
+                assert server.process is not None
+                server.process.send_signal(signal.SIGTERM)
+    assert "server_stopping" in events[-1], events[-1]
+    assert server.process is not None
+    assert server.process.wait(30) == 0
+    server.process = None

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ai_secretary.errors import InvalidInput, SecretaryError, TooLarge
+from ai_secretary.errors import InvalidInput, SecretaryError, TooLarge, Unavailable
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 PING_S = 10.0
 """A silent stream gets a comment this often: proxies cut what is silent for 15 to 60 seconds."""
 _WATCH_AFTER_S = 0.25
+_SHUTDOWN = "graceful shutdown"
+"""In the message with which uvicorn cancels what is still running when the time for shutting down is over."""
 _INFLATE_IN_THREAD = 64 * 1024
 
 
@@ -135,6 +137,9 @@ class Departure:
         if self.gone and kind is asyncio.CancelledError and task is not None:
             task.uncancel()
             raise ClientGone from error
+        if kind is asyncio.CancelledError and task is not None and _SHUTDOWN in str(error):
+            task.uncancel()
+            raise Unavailable("The server is stopping", code="server_stopping", hint="Ask again in a moment.") from error
 
 
 @asynccontextmanager
