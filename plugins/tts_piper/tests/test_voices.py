@@ -180,6 +180,7 @@ async def test_only_voices_of_the_folder_can_be_deleted(start: Start, folder: Pa
     await running.voices.delete("piper/en_US-a-low")
     assert list(folder.iterdir()) == []
     assert running.registries.find_voice("piper/en_US-a-low") is None
+    assert ("tts_piper.delete", "piper/en_US-a-low") in [(event.action, event.resource_id) for event in running.audited]
     assert joe.exists()
     with pytest.raises(Conflict):
         await running.voices.delete("en_US-joe-medium")

@@ -113,6 +113,7 @@ def build_router(application: Application) -> APIRouter:
             system_prompt=body.system_prompt,
             sampling=checked(body.sampling) if body.sampling else None,
         )
+        application.audit.record(AuditEvent("chat.create", "conversation", made.id, {"source": made.source}))
         return SessionReply.of(made)
 
     @router.post("/bulk-delete", summary="Delete several conversations")
@@ -207,6 +208,7 @@ def build_router(application: Application) -> APIRouter:
     async def activate(principal: Writer, session_id: str, message_id: str) -> SessionDetail:
         viewer = Visibility.of(principal)
         branch = await conversations.switch_branch(viewer, session_id, message_id)
+        application.audit.record(AuditEvent("chat.activate_branch", "conversation", session_id, {"message_id": message_id}))
         conversation = await conversations.get(viewer, session_id)
         return SessionDetail(session=SessionReply.of(conversation), messages=[MessageReply.of(item) for item in branch])
 
