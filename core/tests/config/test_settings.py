@@ -15,7 +15,8 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SECRETARY_{name.upper()}", raising=False)
-    for name in ("ORCHESTRATOR_PORT", "CORS_ORIGINS", "LLM_BACKEND", "VLLM_API_URL", "GEMINI_API_KEY", "RATE_LIMIT_CHAT", "LOG_LEVEL"):
+    older = "ORCHESTRATOR_PORT CORS_ORIGINS LLM_BACKEND VLLM_API_URL GEMINI_API_KEY RATE_LIMIT_CHAT LOG_LEVEL ADMIN_JWT_SECRET"
+    for name in older.split():
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
