@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -42,7 +43,23 @@ async def faq_entry(server: UiServer, question: str) -> AsyncIterator[None]:
         await client.delete(f"/admin/faq/{made.json()['id']}", headers=headers)
 
 
-async def test_ask_edit_and_go_between_branches(visitors: Visitors, faq_entry: None, question: str) -> None:
+async def audited(server: UiServer, *actions: str) -> None:
+    """Each of these is in the audit log, by the admin and from an address: pages leave rows as the API does."""
+    import httpx
+
+    async with httpx.AsyncClient(base_url=server.address) as client:
+        reply = await client.post("/admin/auth/login", json={"username": "admin", "password": PASSWORD})
+        headers = {"authorization": f"Bearer {reply.json()['access_token']}"}
+        for action in actions:
+            async with asyncio.timeout(10):  # rows are written behind
+                while not (
+                    rows := (await client.get("/admin/audit", params={"action": action}, headers=headers)).json()["entries"]
+                ):
+                    await asyncio.sleep(0.1)
+            assert (rows[0]["actor_name"], rows[0]["address"]) == ("admin", "127.0.0.1"), rows[0]
+
+
+async def test_ask_edit_and_go_between_branches(visitors: Visitors, server: UiServer, faq_entry: None, question: str) -> None:
     visit = await visitors.enter(language="en")
     page = visit.page
     await visit.open("chat?new=1")
@@ -72,9 +89,10 @@ async def test_ask_edit_and_go_between_branches(visitors: Visitors, faq_entry: N
     await expect(page.locator(".as-msg.me .as-bub")).to_have_text(question)
     await visit.shot("work-chat")
     assert visit.troubles == []
+    await audited(server, "chat.reply", "chat.activate_branch")
 
 
-async def test_search_rename_export_and_bulk_delete(visitors: Visitors, faq_entry: None, question: str) -> None:
+async def test_search_rename_export_and_bulk_delete(visitors: Visitors, server: UiServer, faq_entry: None, question: str) -> None:
     visit = await visitors.enter(language="en")
     page = visit.page
     for _number in range(2):
@@ -128,6 +146,7 @@ async def test_an_answer_can_be_heard(visitors: Visitors, faq_entry: None, quest
     await page.wait_for_function("document.querySelector('.as-play2.playing')")
     await page.wait_for_function("!asVoice.key", timeout=30000)
     assert visit.troubles == []
+    await audited(server, "chat.update", "chat.export", "chat.bulk_delete")
 
 
 @pytest.mark.models

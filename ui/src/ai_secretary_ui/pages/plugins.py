@@ -323,7 +323,12 @@ class PluginsPage:
         if state == "restart_needed":
             c.toast(_("“{name}” stops at the next start of the server", name=self._title(record)), "warning")
         else:
-            c.toast(_("“{name}” is off. Its data stays.", name=self._title(record)), undo=lambda: self.host.enable(record.id))
+
+            async def undo() -> None:
+                await self.host.enable(record.id)
+                self._told("enable", record)
+
+            c.toast(_("“{name}” is off. Its data stays.", name=self._title(record)), undo=undo)
 
     def _consequences(self, record: PluginRecord) -> str:
         """What goes with it, said before."""

@@ -292,6 +292,7 @@ class VoicesPage:
 
     def _clear_cache(self) -> None:
         removed = self.voice.clear_cache()
+        self.view.application.audit.record(AuditEvent("tts.cache_clear", "tts", details={"phrases": removed}))
         self._cache.clear()
         with self._cache:
             self._draw_cache()
@@ -304,7 +305,8 @@ class VoicesPage:
             form = c.settings_form(Intonation, Intonation(), lambda value: create(value), translate=_, save_button=True)
 
         async def create(value: Intonation) -> None:
-            await self.voice.presets.create(str(name.value or ""), value.model_dump())
+            made = await self.voice.presets.create(str(name.value or ""), value.model_dump())
+            self._record_preset("create", made.name)
             sheet.close()
             self._redraw_side()
 
@@ -317,11 +319,15 @@ class VoicesPage:
 
         async def save(value: Intonation) -> None:
             await self.voice.presets.update(name, value.model_dump())
+            self._record_preset("update", name)
             sheet.close()
 
         with sheet:
             c.settings_form(Intonation, preset.intonation, save, translate=_, save_button=True)
         sheet.open()
+
+    def _record_preset(self, action: str, name: str) -> None:
+        self.view.application.audit.record(AuditEvent(f"tts.preset_{action}", "tts_preset", name))
 
     async def _delete_preset(self) -> None:
         name = self.preferences.preset
@@ -334,6 +340,7 @@ class VoicesPage:
             return
         await self._save(self.preferences.model_copy(update={"preset": "natural"}))
         await self.voice.presets.delete(name)
+        self._record_preset("delete", name)
         self._redraw_side()
 
 

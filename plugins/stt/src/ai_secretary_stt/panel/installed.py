@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nicegui.element import Element
 
+from ai_secretary.audit import AuditEvent
 from ai_secretary.i18n import N_, Translator
 from ai_secretary_stt.service import Listed
 from ai_secretary_ui import components as c
@@ -124,7 +125,9 @@ class InstalledCard:
 
     async def _prefer(self, language: str, model_id: str | None) -> None:
         voice = self.page.view.application.voice
-        await voice.save_preferences(voice.preferences.model_copy(update={f"recognizer_{language}": model_id or ""}))
+        changed = {f"recognizer_{language}": model_id or ""}
+        await voice.save_preferences(voice.preferences.model_copy(update=changed))
+        self.page.view.application.audit.record(AuditEvent("stt.choose", "recognizer", model_id or "", dict(changed)))
         c.toast(_("Saved. New speech is already heard by it"))
 
 

@@ -148,6 +148,7 @@ class ChatPage:
             else:
                 changes: ConversationChanges = {"model": wish} if field == "model" else {"persona": wish}
                 self.conversation = await self.view.application.conversations.update(self.visible, self.conversation.id, changes)
+                self._record("update", self.conversation.id, fields=[field])
             self.draw_head()
 
         return choose
@@ -220,6 +221,7 @@ class ChatPage:
             self.conversation = await self.view.application.conversations.update(
                 self.visible, conversation.id, {"title": str(name.value or "")}
             )
+            self._record("update", conversation.id, fields=["title"])
             sheet.close()
             self.draw_head()
             await self.listing.refresh()
@@ -233,9 +235,13 @@ class ChatPage:
             if self.conversation is None:
                 return
             file = await self.view.application.conversations.export(self.visible, self.conversation.id, kind)
+            self._record("export", self.conversation.id, format=kind)
             ui.download(file.content.encode(), file.filename, file.media_type)
 
         return export
+
+    def _record(self, action: str, conversation_id: str, **details: object) -> None:
+        self.view.application.audit.record(AuditEvent(f"chat.{action}", "conversation", conversation_id, details))
 
     async def delete(self) -> None:
         conversation = self.conversation
@@ -247,7 +253,7 @@ class ChatPage:
         ):
             return
         await self.view.application.conversations.delete(self.visible, conversation.id)
-        self.view.application.audit.record(AuditEvent("chat.delete", "conversation", conversation.id))
+        self._record("delete", conversation.id)
         await self.start_new(keep_list=True)
         await self.listing.refresh()
         c.toast(_("Conversation deleted"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 from nicegui.element import Element
 
+from ai_secretary.audit import AuditEvent
 from ai_secretary.channels import Capabilities
 from ai_secretary.conversations.records import Message
 from ai_secretary.dialogue import Overrides, Person, TextDelta
@@ -222,7 +223,9 @@ class Thread:
     async def _switch(self, message_id: str) -> None:
         if self._page.conversation is None:
             return
-        await self._page.view.application.conversations.switch_branch(self._page.visible, self._page.conversation.id, message_id)
+        application, conversation = self._page.view.application, self._page.conversation
+        await application.conversations.switch_branch(self._page.visible, conversation.id, message_id)
+        application.audit.record(AuditEvent("chat.activate_branch", "conversation", conversation.id, {"message_id": message_id}))
         await self.load()
 
     def _copy_button(self, text: str) -> None:

@@ -106,6 +106,7 @@ class PersonasCard:
 
         async def undo() -> None:
             await self.personas.activate(before)
+            self._record("activate", self.personas.get(before))
             self.redraw()
 
         c.toast(_("{name} answers from now on", name=persona.name(self._page.view.language)), undo=undo)
