@@ -179,6 +179,7 @@ class ConversationRepository:
     async def index_pending(self) -> None:
         """Bring SQLite's search index up to date (PostgreSQL's always is)."""
         if self._sqlite:
+            # the result of an INSERT counts its rows; the type of `execute` does not know which statement it was
             while (await self._session.execute(catch_up())).rowcount == CATCH_UP_ROWS:  # type: ignore[attr-defined]
                 pass
 
@@ -298,11 +299,11 @@ class ConversationRepository:
         """One statement, so that foreign keys inside the subtree hold when it ends."""
         subtree = self._downwards(message_id)
         result = await self._session.execute(delete(MessageRow).where(messages.id.in_(select(subtree.c.id))))
-        return int(result.rowcount)  # type: ignore[attr-defined]
+        return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE or UPDATE has it
 
     async def delete_messages(self, conversation_id: str) -> int:
         result = await self._session.execute(delete(MessageRow).where(messages.conversation_id == conversation_id))
-        return int(result.rowcount)  # type: ignore[attr-defined]
+        return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE or UPDATE has it
 
     async def move_head(self, conversation_id: str, head_id: str | None) -> None:
         """Point at another leaf and show its text in lists."""

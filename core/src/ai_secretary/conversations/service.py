@@ -277,7 +277,7 @@ class Conversations:
             result = await session.execute(
                 delete(ConversationRow).where(columns.source == source, columns.person_id == person_id)
             )
-            return int(result.rowcount)  # type: ignore[attr-defined]
+            return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE or UPDATE has it
 
     # ---- shared ----
 
